@@ -1,0 +1,157 @@
+"""What a source agent reports of its server: the facts that feasibility, layout and adaptation decide on."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from contracts.base import Model
+
+Firmware = Literal["BIOS", "UEFI"]
+TableKind = Literal["mbr", "gpt", "none"]
+PartitionKind = Literal["primary", "extended", "logical"]
+
+
+class FileSystem(Model):
+    """A file system (or swap area, or a container such as an LVM PV), as its superblock says.
+
+    kind: ext2, ext3, ext4, xfs, btrfs, vfat, swap, ntfs, lvm2_member, linux_raid_member, crypto_luks, or what
+    else was recognised; "" for nothing recognised. uuid and label as blkid writes them. used_bytes and
+    free_bytes (available to root) are 0 when it is not mounted. features: the superblock's feature names in
+    the words of mke2fs/mkfs.xfs/mkfs.btrfs. parameters: further mkfs inputs as text, for example
+    inode_size, bytes_per_inode, hash_seed, sector_size, node_size, fat_bits.
+    """
+
+    kind: str
+    uuid: str = ""
+    label: str = ""
+    size_bytes: int = 0
+    block_size: int = 0
+    used_bytes: int = 0
+    free_bytes: int = 0
+    inodes_used: int = 0
+    features: tuple[str, ...] = ()
+    parameters: dict[str, str] = {}
+
+
+class Partition(Model):
+    """One partition. type_id: two hex digits (MBR, ``83``) or the type GUID in upper case (GPT).
+
+    part_uuid as in PARTUUID=. start_bytes counts from the start of the disk. name: the kernel's
+    (``sda1``) or, in a mounted tree whose disk is an image file, DISK plus number.
+    """
+
+    number: int
+    name: str
+    start_bytes: int
+    size_bytes: int
+    type_id: str = ""
+    part_uuid: str = ""
+    label: str = ""
+    kind: PartitionKind = "primary"
+    is_active: bool = False
+    attributes: int = 0
+    file_system: FileSystem | None = None
+
+
+class Disk(Model):
+    """One disk. identifier: the MBR signature as 8 hex digits, or the GPT disk GUID.
+
+    device: path of the device or image file on the source. file_system: when the whole disk holds one
+    (table is "none"). transport: virtio, scsi, ata, nvme, loop, iscsi, fc, usb, "" when unknown.
+    """
+
+    name: str
+    device: str
+    size_bytes: int
+    sector_size: int = 512
+    table: TableKind = "none"
+    identifier: str = ""
+    partitions: tuple[Partition, ...] = ()
+    file_system: FileSystem | None = None
+    is_system: bool = False
+    has_boot_code: bool = False
+    transport: str = ""
+    is_removable: bool = False
+
+
+class Mount(Model):
+    """One mount of the running (or mounted) system that holds data of its own or comes over a network.
+
+    mount_point as the migrated system sees it ("/", "/data"), not with the --root prefix. host_path: where it
+    is mounted on the machine where the agent runs. volume: the name of the Partition or Disk that backs it, ""
+    when none does. source: first field of mountinfo's source. root: the mounted subtree in its file system
+    ("/" or a Btrfs subvolume or bind source).
+    """
+
+    mount_point: str
+    host_path: str
+    kind: str
+    source: str = ""
+    volume: str = ""
+    root: str = "/"
+    options: tuple[str, ...] = ()
+    size_bytes: int = 0
+    used_bytes: int = 0
+    free_bytes: int = 0
+    files: int = 0
+    is_network: bool = False
+
+
+class NetworkInterface(Model):
+    """A network card. addresses in CIDR form; is_physical is false for bonds, bridges, VLANs, lo."""
+
+    name: str
+    mac: str = ""
+    addresses: tuple[str, ...] = ()
+    is_physical: bool = True
+
+
+class OperatingSystem(Model):
+    """Which system it is. family: linux or windows; id, version_id and id_like of os-release (or the release
+    files that older systems have); version: the most exact one known, with the minor number."""
+
+    family: Literal["linux", "windows"] = "linux"
+    id: str = ""
+    name: str = ""
+    version_id: str = ""
+    version: str = ""
+    id_like: tuple[str, ...] = ()
+    bits: int = 64
+
+
+class BootLoader(Model):
+    """What starts the system. kind: grub2, grub_legacy, systemd_boot, lilo, "" unknown.
+
+    config_path as the system sees it. default_kernel: the path of the kernel that the next boot starts.
+    """
+
+    kind: str = ""
+    config_path: str = ""
+    default_kernel: str = ""
+
+
+class SourceInventory(Model):
+    """Everything that an agent reports of its server, once after its start and again when it changes.
+
+    fingerprint: hashes of several identity sources (machine id, DMI UUID, MAC set, system disk id), by name;
+    a match only proposes that two registrations are the same machine. root_path: --root of a mounted tree,
+    "/" for a live server.
+    """
+
+    hostname: str
+    architecture: str
+    firmware: Firmware
+    operating_system: OperatingSystem
+    kernel_release: str = ""
+    kernel_command_line: str = ""
+    boot_loader: BootLoader = BootLoader()
+    cpu_count: int = 1
+    memory_bytes: int = 0
+    disks: tuple[Disk, ...] = ()
+    mounts: tuple[Mount, ...] = ()
+    network_interfaces: tuple[NetworkInterface, ...] = ()
+    swap_files: tuple[str, ...] = ()
+    root_path: str = "/"
+    is_live: bool = True
+    agent_version: str = ""
+    fingerprint: dict[str, str] = {}
