@@ -1,0 +1,29 @@
+"""The result of a feasibility check, as it is stored with the server and shown to the user."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from contracts.base import Model
+
+CheckResult = Literal["OK", "WARN", "ERROR"]
+
+
+class Check(Model):
+    """One rule's outcome. id is stable; code, cause and remedy are empty for OK. looked_at: the facts used."""
+
+    id: str
+    name: str
+    result: CheckResult
+    code: str = ""
+    cause: str = ""
+    remedy: str = ""
+    looked_at: dict[str, str] = {}
+
+
+class FeasibilityReport(Model):
+    """All checks of one server. result: the worst of them. table_row: the row of the OS table that decided."""
+
+    result: CheckResult
+    checks: tuple[Check, ...]
+    table_row: str = ""
