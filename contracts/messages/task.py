@@ -1,0 +1,250 @@
+"""Migration tasks: a user's requests, what they show, and the facts that they cause."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from typing import ClassVar, Literal
+
+from contracts.adaptation import AdaptationReport
+from contracts.base import Message, MessageKind, Model
+from contracts.errors import Failure
+from contracts.layout import TargetLayout
+from contracts.messages.agent import AttachedDisk
+from contracts.messages.target_provisioner import HealthCheck, PointView, PortForward
+from contracts.transfer import CopySummary, TransferProgress, VerificationReport
+
+
+class Phase(StrEnum):
+    """Where a task is. FINISHED and DELETED are final."""
+
+    READY = "READY"
+    PREPARING = "PREPARING"
+    COPYING = "COPYING"
+    LAUNCHING = "LAUNCHING"
+    LAUNCHED = "LAUNCHED"
+    SYNCING = "SYNCING"
+    CUTTING_OVER = "CUTTING_OVER"
+    STOPPING = "STOPPING"
+    PAUSED = "PAUSED"
+    FAILED = "FAILED"
+    FINISHED = "FINISHED"
+    DELETING = "DELETING"
+    DELETED = "DELETED"
+
+
+class TaskOptions(Model):
+    """What the user chose in the third step. excludes: absolute paths as the migrated system sees them.
+
+    disk_sizes: target disk name to bytes. forwards: ports of the target made reachable on the local provider.
+    helper: process or vm.
+    """
+
+    excludes: tuple[str, ...] = ()
+    rate_limit_bit_s: int | None = None
+    disk_sizes: dict[str, int] = {}
+    forwards: tuple[PortForward, ...] = ()
+    health_check: HealthCheck = HealthCheck()
+    cpu_count: int = 2
+    memory_bytes: int = 1 << 30
+    helper: Literal["process", "vm"] = "process"
+
+
+class CreateTask(Message):
+    """Request ``task.create``. idempotency_key: repeated, it answers with the same task."""
+
+    TYPE: ClassVar[str] = "sms.task.create"
+    KIND: ClassVar[MessageKind] = "request"
+    idempotency_key: str
+    server_id: str
+    migration_type: Literal["file", "block"] = "file"
+    target_provider: str = "local"
+    options: TaskOptions = TaskOptions()
+
+
+class TaskAction(StrEnum):
+    """What a user may ask of a task."""
+
+    START = "start"
+    STOP = "stop"
+    SYNC = "sync"
+    LAUNCH = "launch"
+    CUTOVER = "cutover"
+    VERIFY = "verify"
+    FINISH = "finish"
+    DELETE = "delete"
+
+
+class ActOnTask(Message):
+    """Request ``task.act``. has_consent: the user has seen which disks are wiped (needed for the first start).
+
+    overwrite_target: a sync after the cutover discards what was written on the target.
+    """
+
+    TYPE: ClassVar[str] = "sms.task.act"
+    KIND: ClassVar[MessageKind] = "request"
+    idempotency_key: str
+    task_id: str
+    action: TaskAction
+    has_consent: bool = False
+    overwrite_target: bool = False
+
+
+class PlanTask(Message):
+    """Request ``task.plan``: the layout that a task of this server would have; nothing is created."""
+
+    TYPE: ClassVar[str] = "sms.task.plan"
+    KIND: ClassVar[MessageKind] = "request"
+    server_id: str
+    options: TaskOptions = TaskOptions()
+
+
+class TaskPlan(Message):
+    """The answer to PlanTask."""
+
+    TYPE: ClassVar[str] = "sms.task.planned"
+    KIND: ClassVar[MessageKind] = "reply"
+    layout: TargetLayout
+
+
+class SubTask(Model):
+    """One step in the v3 vocabulary, with its own progress (0–100)."""
+
+    name: str
+    progress: int = 0
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    rate_mbit_s: float = 0.0
+
+
+class TargetView(Model):
+    """The target of a task. disks: what boots (raw and self-contained after finish). replica_disks: unadapted."""
+
+    id: str = ""
+    provider: str = "local"
+    disks: tuple[AttachedDisk, ...] = ()
+    replica_disks: tuple[AttachedDisk, ...] = ()
+    console: str = ""
+    ports: tuple[PortForward, ...] = ()
+    points: tuple[PointView, ...] = ()
+    is_isolated: bool = True
+
+
+class TaskView(Model):
+    """A task as it is shown. state: the v3 word; phase: ours; error: why it is PAUSED or FAILED.
+
+    step: what is being done now. rounds: summaries of the full copy (round 0) and of every sync round.
+    step_seconds: how long each finished step took, by name, the last run of each.
+    """
+
+    id: str
+    server_id: str
+    server_name: str = ""
+    migration_type: str = "file"
+    state: str
+    phase: Phase
+    step: str = ""
+    error: Failure | None = None
+    version: int = 0
+    created_at: datetime
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    is_cut_over: bool = False
+    options: TaskOptions = TaskOptions()
+    layout: TargetLayout
+    progress: TransferProgress | None = None
+    sub_tasks: tuple[SubTask, ...] = ()
+    target: TargetView = TargetView()
+    rounds: tuple[CopySummary, ...] = ()
+    adaptation: AdaptationReport | None = None
+    verification: VerificationReport | None = None
+    step_seconds: dict[str, float] = {}
+
+
+class ListTasks(Message):
+    """Request ``task.list``."""
+
+    TYPE: ClassVar[str] = "sms.task.list"
+    KIND: ClassVar[MessageKind] = "request"
+    server_id: str = ""
+    limit: int = 1000
+    after: str = ""
+
+
+class TaskList(Message):
+    """Tasks without their layouts' sources; count: all of the account."""
+
+    TYPE: ClassVar[str] = "sms.task.task-list"
+    KIND: ClassVar[MessageKind] = "reply"
+    count: int
+    tasks: tuple[TaskView, ...]
+
+
+class ShowTask(Message):
+    """Request ``task.show``."""
+
+    TYPE: ClassVar[str] = "sms.task.show"
+    KIND: ClassVar[MessageKind] = "request"
+    task_id: str
+
+
+class TaskDetails(Message):
+    """One task."""
+
+    TYPE: ClassVar[str] = "sms.task.details"
+    KIND: ClassVar[MessageKind] = "reply"
+    task: TaskView
+
+
+class HistoryEntry(Model):
+    """One transition, as the task's history keeps it."""
+
+    version: int
+    at: datetime
+    event: str
+    from_phase: Phase
+    to_phase: Phase
+    step: str = ""
+    failure: Failure | None = None
+    actor: str = ""
+
+
+class ShowHistory(Message):
+    """Request ``task.history``."""
+
+    TYPE: ClassVar[str] = "sms.task.show-history"
+    KIND: ClassVar[MessageKind] = "request"
+    task_id: str
+
+
+class TaskHistory(Message):
+    """Every transition of a task, oldest first."""
+
+    TYPE: ClassVar[str] = "sms.task.history"
+    KIND: ClassVar[MessageKind] = "reply"
+    entries: tuple[HistoryEntry, ...]
+
+
+class TaskCreated(Message):
+    """Event ``task.<id>.created``."""
+
+    TYPE: ClassVar[str] = "sms.task.created"
+    KIND: ClassVar[MessageKind] = "event"
+    task_id: str
+    server_id: str
+
+
+class TaskChanged(Message):
+    """Event ``task.<id>.changed``: one for every transition, in the order of version."""
+
+    TYPE: ClassVar[str] = "sms.task.changed"
+    KIND: ClassVar[MessageKind] = "event"
+    task_id: str
+    server_id: str
+    version: int
+    event: str
+    from_phase: Phase
+    to_phase: Phase
+    step: str = ""
+    state: str = ""
+    failure: Failure | None = None
