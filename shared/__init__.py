@@ -1,0 +1,1 @@
+"""What every service needs: bus, store, outbox, settings, telemetry."""
