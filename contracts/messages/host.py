@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from contracts.base import Message, MessageKind
+from contracts.inventory import Firmware
 from contracts.messages.agent import AttachedDisk
 from contracts.messages.target_provisioner import DiskRequest, PortForward
 
@@ -27,11 +28,14 @@ class CreateDisks(HostRequest):
 
 
 class HostDisks(Message):
-    """Paths of disks, on the host."""
+    """Paths of disks, on the host. layers: length of the replica's chain. dropped_points: ids of older points
+    that were merged to keep the chain short."""
 
     TYPE: ClassVar[str] = "sms.host.disks"
     KIND: ClassVar[MessageKind] = "reply"
     disks: tuple[AttachedDisk, ...]
+    layers: int = 1
+    dropped_points: tuple[str, ...] = ()
 
 
 class BootHostHelper(HostRequest):
@@ -51,7 +55,10 @@ class BootHostHelper(HostRequest):
 
 
 class HostHelper(Message):
-    """The helper's state. is_volume_intact: False when it is gone, changed or replaced; cause says which."""
+    """The helper's state. is_volume_intact: False when it is gone, changed or replaced; cause says which.
+
+    addresses: where a source reaches the helper, best first. restarts: how often it died and was started again.
+    """
 
     TYPE: ClassVar[str] = "sms.host.helper"
     KIND: ClassVar[MessageKind] = "reply"
@@ -60,6 +67,9 @@ class HostHelper(Message):
     is_volume_intact: bool = True
     cause: str = ""
     process_id: int = 0
+    addresses: tuple[str, ...] = ()
+    listen_address: str = "127.0.0.1"
+    restarts: int = 0
 
 
 class ShowHostHelper(HostRequest):
@@ -106,6 +116,7 @@ class LaunchHostMachine(HostRequest):
     memory_bytes: int
     is_isolated: bool
     forwards: tuple[PortForward, ...] = ()
+    firmware: Firmware = "BIOS"
 
 
 class ShowHostMachine(HostRequest):
@@ -120,7 +131,8 @@ class ShowHostMachine(HostRequest):
 class HostMachine(Message):
     """A machine's state. boot_state: booting, login, healthy (login and the port asked for), failed.
 
-    failure_code: of contracts/errors/target.py when failed; console_tail: the last lines of its console.
+    failure_code: of contracts/errors/launch.py when failed; console_tail: the line that shows it, else the last
+    one. seconds: since the machine's start.
     """
 
     TYPE: ClassVar[str] = "sms.host.machine"
@@ -133,6 +145,9 @@ class HostMachine(Message):
     console_tail: str = ""
     ports: tuple[PortForward, ...] = ()
     process_id: int = 0
+    seconds: float = 0.0
+    is_isolated: bool = True
+    accelerator: str = ""
 
 
 class StopHostMachine(HostRequest):
@@ -154,6 +169,13 @@ class ReleaseHostTarget(HostRequest):
 
     TYPE: ClassVar[str] = "sms.host.release"
     only_temporary: bool
+
+
+class HostWorking(Message):
+    """The reply when a verb is not done yet: the same request is sent again until it is."""
+
+    TYPE: ClassVar[str] = "sms.host.working"
+    KIND: ClassVar[MessageKind] = "reply"
 
 
 class HostDone(Message):

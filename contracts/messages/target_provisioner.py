@@ -11,6 +11,7 @@ from typing import ClassVar, Literal
 
 from contracts.base import Message, MessageKind, Model
 from contracts.errors import Failure
+from contracts.inventory import Firmware
 from contracts.messages.agent import AttachedDisk
 
 
@@ -66,6 +67,7 @@ class ProvisionTarget(ProvisionerCommand):
     disks: tuple[DiskRequest, ...]
     cpu_count: int = 2
     memory_bytes: int = 1 << 30
+    firmware: Firmware = "BIOS"
 
 
 class BootHelper(ProvisionerCommand):
@@ -105,11 +107,13 @@ class LaunchTarget(ProvisionerCommand):
 class FinishTarget(ProvisionerCommand):
     """Make the launched layer self-contained, and release everything temporary: helper, volume, points.
 
-    The machine is stopped for it when keep_running is false; otherwise flattening waits for `stop`.
+    A running machine is powered down for it; with keep_running it is started again from the flattened disks.
+    Without any launched layer only the replica stays.
     """
 
     TYPE: ClassVar[str] = "sms.target.finish"
     layer_id: str = ""
+    keep_running: bool = False
 
 
 class ReleaseTarget(ProvisionerCommand):
