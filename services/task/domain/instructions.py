@@ -1,0 +1,277 @@
+"""Whom the running step waits for, and what it is told: pure, from the task's record alone.
+
+A command can therefore be said again at any time: the same step gives the same words.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from contracts.base import Message
+from contracts.messages import agent, certificate_issuer, target_provisioner
+from contracts.messages.target_provisioner import DiskRequest
+from services.task.domain.phases import Step
+from services.task.domain.task import Task
+
+
+@dataclass(frozen=True)
+class ServiceCommand:
+    """A command to another service, published with the task's state."""
+
+    service: str
+    verb: str
+    message: Message
+
+
+@dataclass(frozen=True)
+class AddressedCommand:
+    """A command to one agent, repeated until the agent has acknowledged it."""
+
+    agent_id: str
+    message: agent.AgentCommand
+
+
+def service_command(task: Task) -> ServiceCommand | None:
+    """What the running step asks of another service, None if it waits for an agent."""
+    build = _SERVICE_COMMANDS.get(task.step) if task.step else None
+    return build(task) if build else None
+
+
+def agent_command(task: Task) -> AddressedCommand | None:
+    """What the running step asks of an agent, None if it waits for a service or rests."""
+    build = _AGENT_COMMANDS.get(task.step) if task.step else None
+    return build(task) if build else None
+
+
+def is_source_step(step: Step) -> bool:
+    """Whether the step is carried out by the source agent."""
+    return step in _SOURCE_STEPS
+
+
+def _provision(task: Task) -> ServiceCommand:
+    expected: dict[str, int] = {}
+    for volume in task.layout.volumes:
+        expected[volume.target_disk] = expected.get(volume.target_disk, 0) + volume.estimated_bytes
+    disks = tuple(
+        DiskRequest(name=disk.name, size_bytes=disk.size_bytes, expected_bytes=expected.get(disk.name, 0))
+        for disk in task.layout.disks
+    )
+    message = target_provisioner.ProvisionTarget(
+        request_id=task.request_id,
+        task_id=task.id,
+        target_id=task.target.id,
+        provider=task.target.provider,
+        name=task.server_name,
+        disks=disks,
+        cpu_count=task.options.cpu_count,
+        memory_bytes=task.options.memory_bytes,
+    )
+    return ServiceCommand("target_provisioner", "provision", message)
+
+
+def _boot_helper(task: Task) -> ServiceCommand:
+    message = target_provisioner.BootHelper(request_id=task.request_id, task_id=task.id, target_id=task.target.id)
+    return ServiceCommand("target_provisioner", "boot-helper", message)
+
+
+def _take_point(task: Task) -> ServiceCommand:
+    message = target_provisioner.TakePoint(request_id=task.request_id, task_id=task.id, target_id=task.target.id)
+    return ServiceCommand("target_provisioner", "take-point", message)
+
+
+def _create_layer(task: Task) -> ServiceCommand:
+    message = target_provisioner.CreateLaunchLayer(
+        request_id=task.request_id, task_id=task.id, target_id=task.target.id, point_id=task.target.points[-1].id
+    )
+    return ServiceCommand("target_provisioner", "create-launch-layer", message)
+
+
+def _launch(task: Task) -> ServiceCommand:
+    message = target_provisioner.LaunchTarget(
+        request_id=task.request_id,
+        task_id=task.id,
+        target_id=task.target.id,
+        layer_id=task.target.layer_id,
+        # Two live servers with one identity must not meet: the network opens with the cutover.
+        is_isolated=not (task.is_cutting_over or task.is_cut_over),
+        forwards=task.options.forwards,
+        health_check=task.options.health_check,
+    )
+    return ServiceCommand("target_provisioner", "launch", message)
+
+
+def _finish(task: Task) -> ServiceCommand:
+    message = target_provisioner.FinishTarget(
+        request_id=task.request_id,
+        task_id=task.id,
+        target_id=task.target.id,
+        layer_id=task.target.launched_layer_id,
+    )
+    return ServiceCommand("target_provisioner", "finish", message)
+
+
+def _release(task: Task) -> ServiceCommand:
+    message = target_provisioner.ReleaseTarget(request_id=task.request_id, task_id=task.id, target_id=task.target.id)
+    return ServiceCommand("target_provisioner", "release", message)
+
+
+def _create_authority(task: Task) -> ServiceCommand:
+    message = certificate_issuer.CreateAuthority(task_id=task.id)
+    return ServiceCommand("certificate_issuer", "create-authority", message)
+
+
+def _destroy_authority(task: Task) -> ServiceCommand:
+    message = certificate_issuer.DestroyAuthority(task_id=task.id)
+    return ServiceCommand("certificate_issuer", "destroy-authority", message)
+
+
+def _issue(role: agent.AgentRole) -> Callable[[Task], ServiceCommand]:
+    def build(task: Task) -> ServiceCommand:
+        channel = task.channel
+        message = certificate_issuer.IssueCertificate(
+            task_id=task.id,
+            role=role,
+            csr_pem=channel.source_csr_pem if role == "source" else channel.target_csr_pem,
+            request_id=task.request_id,
+        )
+        return ServiceCommand("certificate_issuer", "issue-certificate", message)
+
+    return build
+
+
+def _make_key(role: agent.AgentRole) -> Callable[[Task], AddressedCommand]:
+    def build(task: Task) -> AddressedCommand:
+        message = agent.MakeKey(task_id=task.id, epoch=task.epoch, role=role, account=task.account)
+        return AddressedCommand(task.server_id if role == "source" else _helper_id(task), message)
+
+    return build
+
+
+def _prepare_target(task: Task) -> AddressedCommand:
+    message = agent.PrepareTarget(
+        task_id=task.id,
+        epoch=task.epoch,
+        layout=task.layout,
+        disks=task.target.replica_disks,
+        channel=_channel_end(task, "target"),
+        generation=task.generation,
+        is_formatted=task.target.is_formatted,
+        listen_address=task.channel.listen_address,
+        # A raw file keeps what its loop device was given; a layer's daemon may lose what it had not flushed.
+        applied_survives_restart=all(disk.format == "raw" for disk in task.target.replica_disks),
+    )
+    return AddressedCommand(_helper_id(task), message)
+
+
+def _copy(task: Task) -> AddressedCommand:
+    message = agent.CopyVolumes(
+        task_id=task.id,
+        epoch=task.epoch,
+        volumes=task.layout.volumes,
+        endpoints=_endpoints(task),
+        channel=_channel_end(task, "source"),
+        generation=task.generation,
+        excludes=task.options.excludes,
+        rate_limit_bit_s=task.options.rate_limit_bit_s,
+    )
+    return AddressedCommand(task.server_id, message)
+
+
+def _sync(task: Task) -> AddressedCommand:
+    message = agent.SyncVolumes(
+        task_id=task.id,
+        epoch=task.epoch,
+        volumes=task.layout.volumes,
+        endpoints=_endpoints(task),
+        channel=_channel_end(task, "source"),
+        generation=task.generation,
+        excludes=task.options.excludes,
+        rate_limit_bit_s=task.options.rate_limit_bit_s,
+        round_number=task.round_number,
+    )
+    return AddressedCommand(task.server_id, message)
+
+
+def _verify(task: Task) -> AddressedCommand:
+    message = agent.VerifyVolumes(
+        task_id=task.id,
+        epoch=task.epoch,
+        volumes=task.layout.volumes,
+        endpoints=_endpoints(task),
+        channel=_channel_end(task, "source"),
+        generation=task.generation,
+        excludes=task.options.excludes,
+    )
+    return AddressedCommand(task.server_id, message)
+
+
+def _detach(task: Task) -> AddressedCommand:
+    return AddressedCommand(_helper_id(task), agent.DetachReplica(task_id=task.id, epoch=task.epoch))
+
+
+def _adapt(task: Task) -> AddressedCommand:
+    message = agent.AdaptLayer(
+        task_id=task.id,
+        epoch=task.epoch,
+        layout=task.layout,
+        disks=task.target.layer_disks,
+        inventory=task.inventory,
+    )
+    return AddressedCommand(_helper_id(task), message)
+
+
+def _stop_source(task: Task) -> AddressedCommand:
+    return AddressedCommand(task.server_id, agent.StopWork(task_id=task.id, epoch=task.epoch))
+
+
+def _forget_source(task: Task) -> AddressedCommand:
+    return AddressedCommand(task.server_id, agent.ForgetTask(task_id=task.id, epoch=task.epoch))
+
+
+def _helper_id(task: Task) -> str:
+    if task.helper is None:
+        raise ValueError("the task has no helper yet")
+    return task.helper.agent_id
+
+
+def _endpoints(task: Task) -> tuple[tuple[str, int], ...]:
+    return tuple((address, task.channel.port) for address in task.channel.addresses)
+
+
+def _channel_end(task: Task, role: agent.AgentRole) -> agent.ChannelEnd:
+    certificate = task.channel.source if role == "source" else task.channel.target
+    if certificate is None:
+        raise ValueError(f"the {role} has no certificate yet")
+    return agent.ChannelEnd(certificate_pem=certificate.pem, authority_pem=task.channel.authority_pem)
+
+
+_SERVICE_COMMANDS: Final[dict[Step, Callable[[Task], ServiceCommand]]] = {
+    Step.PROVISION: _provision,
+    Step.BOOT_HELPER: _boot_helper,
+    Step.CREATE_AUTHORITY: _create_authority,
+    Step.SOURCE_CERTIFICATE: _issue("source"),
+    Step.TARGET_CERTIFICATE: _issue("target"),
+    Step.TAKE_POINT: _take_point,
+    Step.CREATE_LAYER: _create_layer,
+    Step.LAUNCH: _launch,
+    Step.FINISH: _finish,
+    Step.RELEASE: _release,
+    Step.DESTROY_AUTHORITY: _destroy_authority,
+}
+_AGENT_COMMANDS: Final[dict[Step, Callable[[Task], AddressedCommand]]] = {
+    Step.SOURCE_KEY: _make_key("source"),
+    Step.TARGET_KEY: _make_key("target"),
+    Step.PREPARE_TARGET: _prepare_target,
+    Step.COPY: _copy,
+    Step.SYNC: _sync,
+    Step.VERIFY: _verify,
+    Step.DETACH: _detach,
+    Step.ADAPT: _adapt,
+    Step.STOP_SOURCE: _stop_source,
+    Step.FORGET_SOURCE: _forget_source,
+}
+_SOURCE_STEPS: Final = frozenset(
+    {Step.SOURCE_KEY, Step.COPY, Step.SYNC, Step.VERIFY, Step.STOP_SOURCE, Step.FORGET_SOURCE}
+)

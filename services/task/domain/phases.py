@@ -1,0 +1,163 @@
+"""The saga of one migration as data: which steps a leg has, and what a user may ask for in which phase.
+
+Nothing else assigns a phase or a step. `docs/task-phases.md` and the stateful test are made from these tables.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from contracts.messages.task import Phase, TaskAction
+
+
+class Step(StrEnum):
+    """One thing that is waited for: an answer of a service or of an agent."""
+
+    PROVISION = "PROVISION"
+    BOOT_HELPER = "BOOT_HELPER"
+    CREATE_AUTHORITY = "CREATE_AUTHORITY"
+    SOURCE_KEY = "SOURCE_KEY"
+    SOURCE_CERTIFICATE = "SOURCE_CERTIFICATE"
+    TARGET_KEY = "TARGET_KEY"
+    TARGET_CERTIFICATE = "TARGET_CERTIFICATE"
+    PREPARE_TARGET = "PREPARE_TARGET"
+    COPY = "COPY"
+    SYNC = "SYNC"
+    VERIFY = "VERIFY"
+    DETACH = "DETACH"
+    TAKE_POINT = "TAKE_POINT"
+    CREATE_LAYER = "CREATE_LAYER"
+    ADAPT = "ADAPT"
+    LAUNCH = "LAUNCH"
+    STOP_SOURCE = "STOP_SOURCE"
+    FINISH = "FINISH"
+    RELEASE = "RELEASE"
+    FORGET_SOURCE = "FORGET_SOURCE"
+    DESTROY_AUTHORITY = "DESTROY_AUTHORITY"
+
+
+class Leg(StrEnum):
+    """A row of steps that ends in another leg or at rest."""
+
+    WAITING = "WAITING"
+    PREPARING = "PREPARING"
+    COPYING = "COPYING"
+    COPYING_AGAIN = "COPYING_AGAIN"
+    LAUNCHING = "LAUNCHING"
+    LAUNCHING_AGAIN = "LAUNCHING_AGAIN"
+    LAUNCHED = "LAUNCHED"
+    SYNCING = "SYNCING"
+    CUTTING_OVER = "CUTTING_OVER"
+    VERIFYING = "VERIFYING"
+    FINISHING = "FINISHING"
+    STOPPING = "STOPPING"
+    PAUSED = "PAUSED"
+    FAILED = "FAILED"
+    FINISHED = "FINISHED"
+    DELETING = "DELETING"
+    DELETED = "DELETED"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """phase: what the user sees. then: the leg that follows the last step."""
+
+    phase: Phase
+    steps: tuple[Step, ...] = ()
+    then: Leg | None = None
+
+
+_KEYS: Final = (Step.SOURCE_KEY, Step.SOURCE_CERTIFICATE, Step.TARGET_KEY, Step.TARGET_CERTIFICATE)
+# Every leg that moves data starts at the helper: it is found when it is there and made anew when it was lost.
+_CHANNEL: Final = (Step.BOOT_HELPER, *_KEYS, Step.PREPARE_TARGET)
+_LAUNCH: Final = (Step.CREATE_LAYER, Step.ADAPT, Step.LAUNCH)
+
+LEGS: Final[dict[Leg, Plan]] = {
+    Leg.WAITING: Plan(Phase.READY),
+    Leg.PREPARING: Plan(
+        Phase.PREPARING,
+        (Step.PROVISION, Step.BOOT_HELPER, Step.CREATE_AUTHORITY, *_KEYS, Step.PREPARE_TARGET),
+        then=Leg.COPYING,
+    ),
+    Leg.COPYING: Plan(Phase.COPYING, (Step.COPY,), then=Leg.LAUNCHING),
+    Leg.COPYING_AGAIN: Plan(Phase.COPYING, (*_CHANNEL, Step.COPY), then=Leg.LAUNCHING),
+    Leg.LAUNCHING: Plan(Phase.LAUNCHING, (Step.DETACH, Step.TAKE_POINT, *_LAUNCH), then=Leg.LAUNCHED),
+    Leg.LAUNCHING_AGAIN: Plan(Phase.LAUNCHING, (Step.BOOT_HELPER, *_LAUNCH), then=Leg.LAUNCHED),
+    Leg.LAUNCHED: Plan(Phase.LAUNCHED),
+    Leg.SYNCING: Plan(Phase.SYNCING, (*_CHANNEL, Step.SYNC), then=Leg.LAUNCHING),
+    Leg.CUTTING_OVER: Plan(
+        Phase.CUTTING_OVER, (*_CHANNEL, Step.SYNC, Step.DETACH, Step.TAKE_POINT, *_LAUNCH), then=Leg.LAUNCHED
+    ),
+    Leg.VERIFYING: Plan(Phase.LAUNCHED, (*_CHANNEL, Step.VERIFY, Step.DETACH), then=Leg.LAUNCHED),
+    Leg.FINISHING: Plan(Phase.LAUNCHED, (Step.FINISH, Step.FORGET_SOURCE, Step.DESTROY_AUTHORITY), then=Leg.FINISHED),
+    Leg.STOPPING: Plan(Phase.STOPPING, (Step.STOP_SOURCE,), then=Leg.PAUSED),
+    Leg.PAUSED: Plan(Phase.PAUSED),
+    Leg.FAILED: Plan(Phase.FAILED),
+    Leg.FINISHED: Plan(Phase.FINISHED),
+    Leg.DELETING: Plan(Phase.DELETING, (Step.FORGET_SOURCE, Step.RELEASE, Step.DESTROY_AUTHORITY), then=Leg.DELETED),
+    Leg.DELETED: Plan(Phase.DELETED),
+}
+
+AT_REST: Final = frozenset(leg for leg, plan in LEGS.items() if not plan.steps)
+FINAL: Final = frozenset({Leg.FINISHED, Leg.DELETED})
+# What waits for an agent that may be gone for good must not keep a task from ending.
+MAY_BE_SKIPPED: Final = frozenset({Step.FORGET_SOURCE})
+# While one of these runs, the source sends data: ending the step from elsewhere must stop the source first.
+SOURCE_IS_BUSY: Final = frozenset({Step.COPY, Step.SYNC, Step.VERIFY})
+NEEDS_HELPER_VOLUME: Final = frozenset({Step.PREPARE_TARGET, Step.COPY, Step.SYNC, Step.VERIFY, Step.ADAPT})
+
+_STOPPABLE: Final = (
+    Leg.PREPARING,
+    Leg.COPYING,
+    Leg.COPYING_AGAIN,
+    Leg.LAUNCHING,
+    Leg.LAUNCHING_AGAIN,
+    Leg.SYNCING,
+    Leg.VERIFYING,
+)
+# (where, what the user asks): the leg that begins. START from PAUSED and FAILED resumes, see RESUME_IN.
+ACTIONS: Final[dict[tuple[Leg, TaskAction], Leg]] = {
+    (Leg.WAITING, TaskAction.START): Leg.PREPARING,
+    (Leg.LAUNCHED, TaskAction.SYNC): Leg.SYNCING,
+    (Leg.LAUNCHED, TaskAction.CUTOVER): Leg.CUTTING_OVER,
+    (Leg.LAUNCHED, TaskAction.LAUNCH): Leg.LAUNCHING_AGAIN,
+    (Leg.LAUNCHED, TaskAction.VERIFY): Leg.VERIFYING,
+    (Leg.LAUNCHED, TaskAction.FINISH): Leg.FINISHING,
+    # A launch needs a point only: a sync round that cannot end must not keep the last good state from serving.
+    (Leg.PAUSED, TaskAction.LAUNCH): Leg.LAUNCHING_AGAIN,
+    (Leg.FAILED, TaskAction.LAUNCH): Leg.LAUNCHING_AGAIN,
+    **{(leg, TaskAction.STOP): Leg.STOPPING for leg in _STOPPABLE},
+    **{
+        (leg, TaskAction.DELETE): Leg.DELETING
+        for leg in Leg
+        if leg not in {Leg.CUTTING_OVER, Leg.FINISHING, Leg.STOPPING, Leg.DELETING, Leg.DELETED}
+    },
+}
+# Where a leg that ended early begins again, by the step that it ended in; a leg not named here, or a step
+# before those named, begins at its first step: every step may be repeated.
+RESUME_IN: Final[dict[tuple[Leg, Step], Leg]] = {
+    (Leg.COPYING, Step.COPY): Leg.COPYING_AGAIN,
+    **{(leg, step): Leg.LAUNCHING_AGAIN for leg in (Leg.LAUNCHING, Leg.CUTTING_OVER) for step in _LAUNCH},
+    **{(Leg.VERIFYING, step): Leg.LAUNCHED for step in (*_CHANNEL, Step.VERIFY, Step.DETACH)},
+}
+# A verification or a finish that fails leaves a launched target as it is, with the failure shown.
+FAILS_AT_REST: Final = frozenset({Leg.VERIFYING, Leg.FINISHING})
+
+
+def next_place(leg: Leg, step: Step) -> tuple[Leg, Step | None]:
+    """Where a task goes when a step has succeeded: the next step, or the first one of the leg that follows."""
+    plan = LEGS[leg]
+    position = plan.steps.index(step) + 1
+    if position < len(plan.steps):
+        return leg, plan.steps[position]
+    if plan.then is None:
+        raise ValueError(f"{leg} has no end")
+    return plan.then, first_step(plan.then)
+
+
+def first_step(leg: Leg) -> Step | None:
+    """The first step of a leg, None for a leg at rest."""
+    steps = LEGS[leg].steps
+    return steps[0] if steps else None

@@ -1,0 +1,182 @@
+"""What happens to a task when something has happened: pure, by the tables of `phases`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from contracts.errors import Failure, MigrationError
+from contracts.errors.task import (
+    TASK_NO_CONSENT,
+    TASK_NO_POINT,
+    TASK_NOT_ALLOWED,
+    TASK_OVERWRITES_TARGET,
+    TASK_STOPPED,
+)
+from contracts.messages.task import HistoryEntry, TaskAction
+from services.task.domain.phases import (
+    ACTIONS,
+    FAILS_AT_REST,
+    FINAL,
+    LEGS,
+    RESUME_IN,
+    SOURCE_IS_BUSY,
+    Leg,
+    Step,
+    first_step,
+    next_place,
+)
+from services.task.domain.task import Task
+
+# A transfer begins with certificates that still hold for at least this long (they hold for an hour).
+CERTIFICATE_RESERVE: Final = timedelta(minutes=30)
+_KEY_STEPS: Final = frozenset({Step.SOURCE_KEY, Step.SOURCE_CERTIFICATE, Step.TARGET_KEY, Step.TARGET_CERTIFICATE})
+_KEPT_HISTORY: Final = 2000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cause:
+    """Why a transition happens: for the history and the audit."""
+
+    event: str
+    actor: str
+    at: datetime
+
+
+def act(task: Task, action: TaskAction, cause: Cause, *, has_consent: bool, overwrite_target: bool) -> Task:
+    """Do what a user asks. Raises MigrationError SMS.TASK.* when the phase or the options forbid it."""
+    leg = _leg_of_action(task, action)
+    _refuse_without_consent(task, action, has_consent=has_consent, overwrite_target=overwrite_target)
+    changes: dict[str, Any] = {}
+    if action is TaskAction.CUTOVER:
+        changes["is_cutting_over"] = True
+    if action is TaskAction.SYNC:
+        changes["is_cutting_over"] = False
+    if action in {TaskAction.SYNC, TaskAction.CUTOVER}:
+        changes["round_number"] = task.round_number + 1
+    if action is TaskAction.STOP:
+        changes["resume_leg"] = _resume_leg(task)
+        stopped = TASK_STOPPED.failure(actor=cause.actor or "a user", step=task.step or task.leg, task_id=task.id)
+        return _enter(task, leg, first_step(leg), cause, failure=stopped, **changes)
+    if action is TaskAction.START and task.leg is Leg.WAITING:
+        changes["started_at"] = cause.at
+    return _enter(task, leg, first_step(leg), cause, failure=None, **changes)
+
+
+def allowed_actions(task: Task) -> tuple[TaskAction, ...]:
+    """What a user may ask for now."""
+    return tuple(action for action in TaskAction if _target_leg(task, action) is not None)
+
+
+def succeed(task: Task, cause: Cause, **learned: Any) -> Task:
+    """The running step has ended well; learned: the fields of the task that its answer sets."""
+    if task.step is None:
+        raise ValueError("no step is running")
+    took = (cause.at - task.step_began_at).total_seconds() if task.step_began_at else 0.0
+    learned["step_seconds"] = task.step_seconds | {task.step.value: round(took, 3)}
+    leg, step = next_place(task.leg, task.step)
+    known = task.model_copy(update=learned)
+    while step in _KEY_STEPS and _certificates_hold(known, cause.at):
+        leg, step = next_place(leg, step)
+    if leg is Leg.LAUNCHED and task.step is Step.LAUNCH and task.is_cutting_over:
+        learned |= {"is_cut_over": True, "is_cutting_over": False}
+    if leg in FINAL:
+        learned["finished_at"] = cause.at
+    failure = task.failure if leg is Leg.PAUSED else None
+    return _enter(task, leg, step, cause, failure=failure, **learned)
+
+
+def fail(task: Task, failure: Failure, cause: Cause, *, source_has_stopped: bool) -> Task:
+    """The running step has failed, or something that it needs is gone.
+
+    A failure that can be mended rests in PAUSED, any other in FAILED; where the source still sends, it is
+    stopped first.
+    """
+    if task.step is None:
+        raise ValueError("no step is running")
+    if task.leg is Leg.STOPPING:
+        return _enter(task, Leg.PAUSED, None, cause, failure=task.failure)
+    if task.leg is Leg.DELETING:
+        return _enter(task, Leg.FAILED, None, cause, failure=failure, resume_leg=Leg.DELETING)
+    resume_leg = _resume_leg(task)
+    if task.step in SOURCE_IS_BUSY and not source_has_stopped:
+        return _enter(task, Leg.STOPPING, first_step(Leg.STOPPING), cause, failure=failure, resume_leg=resume_leg)
+    if task.leg in FAILS_AT_REST:
+        return _enter(task, Leg.LAUNCHED, None, cause, failure=failure)
+    rest = Leg.PAUSED if failure.is_resumable else Leg.FAILED
+    return _enter(task, rest, None, cause, failure=failure, resume_leg=resume_leg)
+
+
+def _leg_of_action(task: Task, action: TaskAction) -> Leg:
+    leg = _target_leg(task, action)
+    if leg is None:
+        if action is TaskAction.LAUNCH and not task.target.points:
+            raise MigrationError(TASK_NO_POINT, task_id=task.id)
+        allowed = ", ".join(allowed_actions(task)) or "nothing"
+        raise MigrationError(
+            TASK_NOT_ALLOWED,
+            phase=task.phase.value,
+            step=task.step or "at rest",
+            action=action.value,
+            task_id=task.id,
+            allowed=allowed,
+        )
+    return leg
+
+
+def _target_leg(task: Task, action: TaskAction) -> Leg | None:
+    if action is TaskAction.START and task.leg in {Leg.PAUSED, Leg.FAILED}:
+        return task.resume_leg
+    if action is TaskAction.LAUNCH and not task.target.points:
+        return None
+    return ACTIONS.get((task.leg, action))
+
+
+def _refuse_without_consent(task: Task, action: TaskAction, *, has_consent: bool, overwrite_target: bool) -> None:
+    if action is TaskAction.START and not task.target.is_formatted and not has_consent:
+        disks = ", ".join(disk.name for disk in task.layout.disks)
+        raise MigrationError(TASK_NO_CONSENT, disks=disks, task_id=task.id)
+    discards = action in {TaskAction.SYNC, TaskAction.CUTOVER, TaskAction.LAUNCH}
+    if discards and task.is_cut_over and not overwrite_target:
+        raise MigrationError(TASK_OVERWRITES_TARGET, task_id=task.id)
+
+
+def _resume_leg(task: Task) -> Leg:
+    if task.step is not None and (task.leg, task.step) in RESUME_IN:
+        return RESUME_IN[task.leg, task.step]
+    return task.leg
+
+
+def _certificates_hold(task: Task, at: datetime) -> bool:
+    source, target = task.channel.source, task.channel.target
+    if source is None or target is None:
+        return False
+    return min(source.not_after, target.not_after) - at > CERTIFICATE_RESERVE
+
+
+def _enter(task: Task, leg: Leg, step: Step | None, cause: Cause, *, failure: Failure | None, **changes: Any) -> Task:
+    """The one place where leg and step are set: every transition has a version, an epoch and a history entry."""
+    version = task.version + 1
+    entry = HistoryEntry(
+        version=version,
+        at=cause.at,
+        event=cause.event,
+        from_phase=task.phase,
+        to_phase=LEGS[leg].phase,
+        step=step or "",
+        failure=failure,
+        actor=cause.actor,
+    )
+    return task.model_copy(
+        update={
+            **changes,
+            "leg": leg,
+            "step": step,
+            "version": version,
+            "epoch": task.epoch + 1,
+            "step_began_at": cause.at if step else None,
+            "failure": failure,
+            "history": (*task.history, entry)[-_KEPT_HISTORY:],
+        }
+    )

@@ -1,0 +1,111 @@
+"""The record of one migration task: everything that its transitions decide on and change."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from contracts.adaptation import AdaptationReport
+from contracts.base import Model
+from contracts.errors import Failure
+from contracts.inventory import SourceInventory
+from contracts.layout import TargetLayout
+from contracts.messages.agent import AttachedDisk
+from contracts.messages.target_provisioner import PointView, TargetMachine
+from contracts.messages.task import HistoryEntry, Phase, TaskOptions
+from contracts.transfer import CopySummary, VerificationReport
+from services.task.domain.phases import LEGS, Leg, Step
+
+
+class Certificate(Model):
+    """An end's certificate; the key is with its agent."""
+
+    pem: str
+    not_after: datetime
+
+
+class Channel(Model):
+    """The task's private channel, as far as the control plane knows it."""
+
+    authority_pem: str = ""
+    source_csr_pem: str = ""
+    target_csr_pem: str = ""
+    source: Certificate | None = None
+    target: Certificate | None = None
+    addresses: tuple[str, ...] = ()
+    listen_address: str = "127.0.0.1"
+    port: int = 0
+
+
+class Helper(Model):
+    """The target agent in the helper, and the temporary volume it works on."""
+
+    agent_id: str
+    volume_id: str
+
+
+class Target(Model):
+    """What exists on the target side. is_formatted: the replica holds what the source's catalogue says."""
+
+    id: str
+    provider: str = "local"
+    is_formatted: bool = False
+    replica_disks: tuple[AttachedDisk, ...] = ()
+    points: tuple[PointView, ...] = ()
+    layer_id: str = ""
+    layer_disks: tuple[AttachedDisk, ...] = ()
+    launched_layer_id: str = ""
+    machine: TargetMachine | None = None
+    disks: tuple[AttachedDisk, ...] = ()
+
+
+class Task(Model):
+    """One migration. version counts transitions; epoch counts begun steps, so that a late answer is known as one.
+
+    resume_leg: where `start` goes from PAUSED or FAILED. is_cutting_over: the next launch is the cutover's.
+    failure: why the task rests where it does; kept in STOPPING for the PAUSED that follows.
+    """
+
+    id: str
+    account: str
+    server_id: str
+    server_name: str = ""
+    migration_type: str = "file"
+    options: TaskOptions = TaskOptions()
+    layout: TargetLayout
+    inventory: SourceInventory
+    leg: Leg = Leg.WAITING
+    step: Step | None = None
+    version: int = 0
+    epoch: int = 0
+    created_at: datetime
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    step_began_at: datetime | None = None
+    failure: Failure | None = None
+    resume_leg: Leg | None = None
+    is_cutting_over: bool = False
+    is_cut_over: bool = False
+    round_number: int = 0
+    rounds: tuple[CopySummary, ...] = ()
+    channel: Channel = Channel()
+    helper: Helper | None = None
+    target: Target
+    adaptation: AdaptationReport | None = None
+    verification: VerificationReport | None = None
+    step_seconds: dict[str, float] = {}
+    history: tuple[HistoryEntry, ...] = ()
+
+    @property
+    def phase(self) -> Phase:
+        """What the user sees."""
+        return LEGS[self.leg].phase
+
+    @property
+    def request_id(self) -> str:
+        """Identifies the running step in commands and in their answers."""
+        return f"{self.id}:{self.step}:{self.epoch}"
+
+    @property
+    def generation(self) -> str:
+        """Identifies the formatted replica: the source's catalogue is true for this one only."""
+        return f"{self.id}:1"

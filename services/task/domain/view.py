@@ -1,0 +1,115 @@
+"""How a task is shown: the v3 words beside our own, and the steps as sub-tasks."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from contracts.messages.task import Phase, SubTask, TargetView, TaskView
+from contracts.transfer import TransferProgress
+from services.task.domain.phases import Step
+from services.task.domain.task import Task
+
+# The v3 states and sub-task names: design page of the API, "Vocabulary"; phases: architecture page, "States".
+_STATES: Final = {
+    Phase.READY: "READY",
+    Phase.PREPARING: "RUNNING",
+    Phase.COPYING: "RUNNING",
+    Phase.LAUNCHING: "RUNNING",
+    Phase.SYNCING: "SYNCING",
+    Phase.CUTTING_OVER: "SYNCING",
+    Phase.STOPPING: "ABORTING",
+    Phase.PAUSED: "ABORT",
+    Phase.DELETING: "DELETING",
+    Phase.DELETED: "DELETING",
+}
+_SUB_TASKS: Final = {
+    Step.PROVISION: "CREATE_CLOUD_SERVER",
+    Step.BOOT_HELPER: "ATTACH_AGENT_IMAGE",
+    Step.CREATE_AUTHORITY: "SSL_CONFIG",
+    Step.PREPARE_TARGET: "FORMAT_DISK_LINUX_FILE",
+    Step.COPY: "MIGRATE_LINUX_FILE",
+    Step.SYNC: "SYNC_LINUX_FILE",
+    Step.ADAPT: "CONFIGURE_LINUX_FILE",
+    Step.FINISH: "DETTACH_AGENT_IMAGE",
+}
+
+
+def v3_state(task: Task) -> str:
+    """The task state in the words of the v3 contract."""
+    has_synced = task.round_number > 0
+    if task.phase in {Phase.LAUNCHED, Phase.FINISHED}:
+        return "SYNC_SUCCESS" if has_synced else "MIGRATE_SUCCESS"
+    if task.phase is Phase.FAILED:
+        return "SYNC_FAIL" if has_synced else "MIGRATE_FAIL"
+    return _STATES[task.phase]
+
+
+def show(task: Task, progress: TransferProgress | None) -> TaskView:
+    """A task as its user sees it; progress: the newest report of a running transfer."""
+    return TaskView(
+        id=task.id,
+        server_id=task.server_id,
+        server_name=task.server_name,
+        migration_type=task.migration_type,
+        state=v3_state(task),
+        phase=task.phase,
+        step=task.step or "",
+        error=task.failure,
+        version=task.version,
+        created_at=task.created_at,
+        started_at=task.started_at,
+        finished_at=task.finished_at,
+        is_cut_over=task.is_cut_over,
+        options=task.options,
+        layout=task.layout,
+        progress=progress,
+        sub_tasks=_sub_tasks(task, progress),
+        target=_target(task),
+        rounds=task.rounds,
+        adaptation=task.adaptation,
+        verification=task.verification,
+        step_seconds=task.step_seconds,
+    )
+
+
+def _target(task: Task) -> TargetView:
+    target, machine = task.target, task.target.machine
+    return TargetView(
+        id=target.id,
+        provider=target.provider,
+        disks=target.disks or target.layer_disks,
+        replica_disks=target.replica_disks,
+        console=machine.console_path if machine else "",
+        ports=machine.ports if machine else (),
+        points=target.points,
+        is_isolated=machine.is_isolated if machine else True,
+    )
+
+
+def _sub_tasks(task: Task, progress: TransferProgress | None) -> tuple[SubTask, ...]:
+    shown: dict[str, SubTask] = {}
+    entries = task.history
+    for position, entry in enumerate(entries):
+        name = _SUB_TASKS.get(Step(entry.step)) if entry.step else None
+        if name is None:
+            continue
+        following = entries[position + 1] if position + 1 < len(entries) else None
+        has_ended_well = following is not None and following.failure is None
+        running = following is None
+        shown[name] = SubTask(
+            name=name,
+            progress=_percent(progress) if running else (100 if has_ended_well else 0),
+            started_at=entry.at,
+            ended_at=following.at if following else None,
+            rate_mbit_s=round(progress.smoothed_rate_bytes_s * 8 / 1e6, 1) if running and progress else 0.0,
+        )
+    return tuple(shown.values())
+
+
+def _percent(progress: TransferProgress | None) -> int:
+    if progress is None:
+        return 0
+    done = sum(volume.bytes_done for volume in progress.volumes)
+    total = sum(volume.bytes_total for volume in progress.volumes)
+    # 100 is said by the result alone: the totals are estimates until the walk has ended.
+    return min(99, done * 100 // total) if total else 0
