@@ -36,13 +36,14 @@ class Phase(StrEnum):
 class TaskOptions(Model):
     """What the user chose in the third step. excludes: absolute paths as the migrated system sees them.
 
-    disk_sizes: target disk name to bytes. forwards: ports of the target made reachable on the local provider.
+    layout_options: ``disk.<source disk>.size`` and ``partition.<source partition>.size`` to a size such as ``40G``.
+    forwards: ports of the target made reachable on the local provider.
     helper: process or vm.
     """
 
     excludes: tuple[str, ...] = ()
     rate_limit_bit_s: int | None = None
-    disk_sizes: dict[str, int] = {}
+    layout_options: dict[str, str] = {}
     forwards: tuple[PortForward, ...] = ()
     health_check: HealthCheck = HealthCheck()
     cpu_count: int = 2
