@@ -34,7 +34,7 @@ class FileSystem(Model):
 
 
 class Partition(Model):
-    """One partition. type_id: two hex digits (MBR, ``83``) or the type GUID in upper case (GPT).
+    """One partition. type_id: two lower-case hex digits (MBR, ``83``, ``0f``) or the type GUID in upper case (GPT).
 
     part_uuid as in PARTUUID=. start_bytes counts from the start of the disk. name: the kernel's
     (``sda1``) or, in a mounted tree whose disk is an image file, DISK plus number.
@@ -54,7 +54,7 @@ class Partition(Model):
 
 
 class Disk(Model):
-    """One disk. identifier: the MBR signature as 8 hex digits, or the GPT disk GUID.
+    """One disk. identifier: the MBR signature as 8 hex digits, or the GPT disk GUID, lower case.
 
     device: path of the device or image file on the source. file_system: when the whole disk holds one
     (table is "none"). transport: virtio, scsi, ata, nvme, loop, iscsi, fc, usb, "" when unknown.
@@ -80,7 +80,8 @@ class Mount(Model):
     mount_point as the migrated system sees it ("/", "/data"), not with the --root prefix. host_path: where it
     is mounted on the machine where the agent runs. volume: the name of the Partition or Disk that backs it, ""
     when none does. source: first field of mountinfo's source. root: the mounted subtree in its file system
-    ("/" or a Btrfs subvolume or bind source).
+    ("/" or a Btrfs subvolume or bind source). layers: what lies between the mount and its disks, top first (lvm,
+    lvm_thin, raid, crypt, multipath, device_mapper); volume is "" then.
     """
 
     mount_point: str
@@ -95,6 +96,7 @@ class Mount(Model):
     free_bytes: int = 0
     files: int = 0
     is_network: bool = False
+    layers: tuple[str, ...] = ()
 
 
 class NetworkInterface(Model):
@@ -123,11 +125,13 @@ class BootLoader(Model):
     """What starts the system. kind: grub2, grub_legacy, systemd_boot, lilo, "" unknown.
 
     config_path as the system sees it. default_kernel: the path of the kernel that the next boot starts.
+    other_systems: titles of the menu's entries that start another operating system.
     """
 
     kind: str = ""
     config_path: str = ""
     default_kernel: str = ""
+    other_systems: tuple[str, ...] = ()
 
 
 class SourceInventory(Model):
@@ -135,7 +139,7 @@ class SourceInventory(Model):
 
     fingerprint: hashes of several identity sources (machine id, DMI UUID, MAC set, system disk id), by name;
     a match only proposes that two registrations are the same machine. root_path: --root of a mounted tree,
-    "/" for a live server.
+    "/" for a live server. hypervisor: kvm, vmware, xen, hyperv, virtualbox, parallels, "" for none or unknown.
     """
 
     hostname: str
@@ -147,6 +151,7 @@ class SourceInventory(Model):
     boot_loader: BootLoader = BootLoader()
     cpu_count: int = 1
     memory_bytes: int = 0
+    hypervisor: str = ""
     disks: tuple[Disk, ...] = ()
     mounts: tuple[Mount, ...] = ()
     network_interfaces: tuple[NetworkInterface, ...] = ()
