@@ -1,1 +1,1 @@
-"""What every service needs: bus, store, outbox, settings, telemetry."""
+"""What services share: settings, telemetry, store with outbox and inbox, bus."""

@@ -1,0 +1,347 @@
+"""The one bus connection of a service: its subscriptions, requests and the supervision of the connection."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import ssl
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from faststream import AckPolicy
+from faststream.nats import JStream, NatsBroker, NatsMessage, PullSub
+from faststream.nats.security import NatsNKey, NatsSecurity
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.errors import Error as NatsError
+from nats.js import JetStreamContext
+
+from contracts.base import Message
+from contracts.envelope import Envelope
+from contracts.errors import MigrationError
+from contracts.errors.platform import BUS_UNAVAILABLE
+from shared.bus.answering import RequestReceiver
+from shared.bus.asking import Asker
+from shared.bus.consumers import consumer_config, durable_name, ensure_consumer
+from shared.bus.durable import DurableReceiver
+from shared.bus.reading import (
+    M,
+    UnknownTypeError,
+    UnreadableMessageError,
+    by_type,
+    read_envelope,
+    read_message,
+)
+from shared.settings import ServiceSettings
+from shared.streams import ensure_streams, stream_of
+from shared.telemetry import log
+
+Handler = Callable[[M, Envelope], Awaitable[None]]
+RequestHandler = Callable[[M, Envelope], Awaitable[Message]]
+RawHandler = Callable[[bytes, Envelope], Awaitable[None]]
+
+_FETCH_TIMEOUT_S: Final = 5.0
+_RECONNECT_PAUSE_S: Final = 1
+_FOR_EVER: Final = -1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Subscription:
+    """What was subscribed, for the start-up check and for tests. durable is "" for core subscriptions."""
+
+    subject: str
+    durable: str
+    ack_policy: AckPolicy
+
+
+class ServiceBus:
+    """Declare subscriptions first, then `start`; handlers get (message, envelope).
+
+    envelope.subject is the subject that a message came on. Handlers of stream messages may run more than once
+    for one message, so they pass ``applied=envelope.id`` to the store. They return when the effect is durable;
+    raising means "again, later"; AlreadyAppliedError means done. A handler of requests returns the reply or
+    raises MigrationError.
+    """
+
+    def __init__(self, settings: ServiceSettings) -> None:
+        self._settings = settings
+        self._asker = Asker(settings, self._client)
+        self._broker: NatsBroker | None = None
+        self._durables: dict[str, tuple[str, str]] = {}
+        self._declared: list[Callable[[NatsBroker], Subscription]] = []
+        self._is_stopping = False
+        self._renewing: asyncio.Task[None] | None = None
+        self.subscriptions: list[Subscription] = []
+        self.closed = asyncio.Event()
+
+    @property
+    def jetstream(self) -> JetStreamContext:
+        """For the outbox relay. Raises SMS.BUS.UNAVAILABLE before `connect`."""
+        return self._client().jetstream()
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether the bus can be spoken to now."""
+        return self._broker is not None and self._client().is_connected
+
+    def on_event(
+        self,
+        subject_filter: str,
+        models: type[M] | tuple[type[M], ...],
+        handler: Handler[M],
+        *,
+        durable: str = "",
+        workers: int = 1,
+    ) -> None:
+        """Every message of a stream that matches the filter, at least once. Types that are not among models are
+        acknowledged unseen: a newer service may say more than this one knows. workers: how many at a time; with
+        1 they come in order except for those that are tried again."""
+        wanted = by_type(models)
+
+        async def handle(raw: Msg) -> None:
+            try:
+                message, envelope = read_message(raw, wanted)
+            except UnknownTypeError as error:
+                log("event passed over", level=logging.DEBUG, error=error, subject=raw.subject)
+                return
+            await handler(message, envelope)
+
+        self._declare_durable(subject_filter, handle, durable, workers)
+
+    def on_command(
+        self,
+        subject_filter: str,
+        models: type[M] | tuple[type[M], ...],
+        handler: Handler[M],
+        *,
+        durable: str = "",
+        workers: int = 1,
+    ) -> None:
+        """As `on_event`, but a command of an unknown type goes to the dead letters: it must not be dropped."""
+        wanted = by_type(models)
+
+        async def handle(raw: Msg) -> None:
+            message, envelope = read_message(raw, wanted)
+            await handler(message, envelope)
+
+        self._declare_durable(subject_filter, handle, durable, workers)
+
+    def on_raw(self, subject_filter: str, handler: RawHandler, *, durable: str = "", workers: int = 1) -> None:
+        """Messages of every type as their JSON bytes, for a subscriber that keeps and does not interpret."""
+
+        async def handle(raw: Msg) -> None:
+            await handler(raw.data, read_envelope(raw))
+
+        self._declare_durable(subject_filter, handle, durable, workers)
+
+    def on_request(
+        self,
+        subject: str,
+        models: type[M] | tuple[type[M], ...],
+        handler: RequestHandler[M],
+        *,
+        workers: int = 16,
+    ) -> None:
+        """Answer core requests; replicas of the service share them. A MigrationError, and any other exception as
+        SMS.SERVICE.INTERNAL, is answered as Refused."""
+        receiver = RequestReceiver(
+            service=self._settings.service_name, client=self._client, models=models, handler=handler
+        )
+        self._declare_core(subject, receiver.receive, queue=self._settings.service_name, workers=workers)
+
+    def on_core(
+        self,
+        subject: str,
+        models: type[M] | tuple[type[M], ...],
+        handler: Handler[M],
+        *,
+        is_shared: bool = True,
+        workers: int = 4,
+    ) -> None:
+        """Messages that nobody keeps (heartbeats, progress). is_shared: one replica gets each, not all of them.
+        A message that cannot be read or handled is logged and gone."""
+        wanted = by_type(models)
+
+        async def receive(raw: Msg) -> None:
+            try:
+                message, envelope = read_message(raw, wanted)
+                await handler(message, envelope)
+            except UnreadableMessageError as error:
+                log("message unreadable", level=logging.WARNING, error=error, subject=raw.subject)
+            except Exception as error:  # noqa: BLE001 - the edge of a subscription
+                log("message failed", level=logging.ERROR, error=error, subject=raw.subject)
+
+        queue = self._settings.service_name if is_shared else ""
+        self._declare_core(subject, receive, queue=queue, workers=workers)
+
+    async def request(
+        self,
+        subject: str,
+        message: Message,
+        reply_model: type[M] | tuple[type[M], ...],
+        timeout_s: float | None = None,
+        *,
+        account: str = "",
+        cause: Envelope | None = None,
+        actor: str = "",
+    ) -> M:
+        """Ask and wait for the reply. account, actor and correlation come from cause where they are not given.
+
+        Raises MigrationError: the other side's failure, SMS.SERVICE.UNAVAILABLE when nobody answers within
+        timeout_s, SMS.BUS.UNAVAILABLE at once while the bus is away.
+        """
+        return await self._asker.request(
+            subject, message, reply_model, account=account, timeout_s=timeout_s, cause=cause, actor=actor
+        )
+
+    async def publish_core(
+        self, subject: str, message: Message, *, account: str = "", cause: Envelope | None = None, actor: str = ""
+    ) -> None:
+        """Say something that may be lost. What must arrive goes through the outbox. Raises SMS.BUS.UNAVAILABLE."""
+        await self._asker.publish_core(subject, message, account=account, cause=cause, actor=actor)
+
+    async def connect(self) -> None:
+        """Connect, trying for ever, and see to the streams."""
+        self._broker = NatsBroker(
+            self._settings.bus_addresses(),
+            name=f"sms-{self._settings.service_name}",
+            security=self._security(),
+            inbox_prefix=self._settings.inbox_prefix,
+            max_reconnect_attempts=_FOR_EVER,
+            reconnect_time_wait=_RECONNECT_PAUSE_S,
+            ping_interval=10,
+            max_outstanding_pings=2,
+            graceful_timeout=self._settings.stop_timeout_s,
+            apply_types=False,
+            logger=logging.getLogger("faststream"),
+            log_level=logging.DEBUG,
+            disconnected_cb=self._on_disconnected,
+            reconnected_cb=self._on_reconnected,
+            closed_cb=self._on_closed,
+        )
+        await self._broker.connect()
+        log("bus connected", bus_url=self._settings.bus_url)
+        await ensure_streams(self.jetstream, max_bytes=self._settings.stream_max_bytes)
+
+    async def start(self) -> None:
+        """Begin to receive. Raises SMS.BUS.CONSUMER_DIFFERS."""
+        if self._broker is None:
+            await self.connect()
+        if self._broker is None:  # pragma: no cover - connect sets it
+            raise MigrationError(BUS_UNAVAILABLE, bus_url=self._settings.bus_url)
+        for declare in self._declared:
+            self.subscriptions.append(declare(self._broker))
+        await self._ensure_consumers()
+        await self._broker.start()
+
+    async def stop(self) -> None:
+        """Finish what is being handled (at most stop_timeout_s), then close the connection."""
+        self._is_stopping = True
+        if self._renewing is not None:
+            self._renewing.cancel()
+        if self._broker is not None:
+            try:
+                await self._broker.stop()
+            except (NatsError, OSError) as error:
+                log("bus not closed cleanly", level=logging.WARNING, error=error)
+
+    def _declare_durable(
+        self, subject_filter: str, handle: Callable[[Msg], Awaitable[None]], durable: str, workers: int
+    ) -> None:
+        name = durable or durable_name(self._settings.service_name, subject_filter)
+        stream = stream_of(subject_filter)
+        if name in self._durables:
+            raise ValueError(f"two subscriptions share the durable name {name}")
+        self._durables[name] = (stream, subject_filter)
+        receiver = DurableReceiver(settings=self._settings, jetstream=lambda: self.jetstream, handle=handle)
+
+        def declare(broker: NatsBroker) -> Subscription:
+            options: dict[str, Any] = {"max_workers": workers} if workers > 1 else {}
+            subscriber = broker.subscriber(
+                subject_filter,
+                stream=JStream(stream, declare=False),
+                pull_sub=PullSub(batch_size=1, timeout=_FETCH_TIMEOUT_S),
+                durable=name,
+                config=consumer_config(self._settings, name, subject_filter),
+                inbox_prefix=f"{self._settings.inbox_prefix}.".encode(),
+                # The receiver answers every message itself; the framework's default would end it at any exception.
+                ack_policy=AckPolicy.MANUAL,
+                decoder=_undecoded,
+                no_reply=True,
+                **options,
+            )
+            subscriber(_passing(receiver.receive))
+            return Subscription(subject=subject_filter, durable=name, ack_policy=subscriber.ack_policy)
+
+        self._declared.append(declare)
+
+    def _declare_core(
+        self, subject: str, receive: Callable[[Msg], Awaitable[None]], *, queue: str, workers: int
+    ) -> None:
+        def declare(broker: NatsBroker) -> Subscription:
+            options: dict[str, Any] = {"max_workers": workers} if workers > 1 else {}
+            subscriber = broker.subscriber(
+                subject, queue=queue, ack_policy=AckPolicy.MANUAL, decoder=_undecoded, no_reply=True, **options
+            )
+            subscriber(_passing(receive))
+            return Subscription(subject=subject, durable="", ack_policy=subscriber.ack_policy)
+
+        self._declared.append(declare)
+
+    async def _ensure_consumers(self) -> None:
+        for name, (stream, subject_filter) in self._durables.items():
+            await ensure_consumer(self.jetstream, stream, consumer_config(self._settings, name, subject_filter))
+
+    def _security(self) -> NatsSecurity | None:
+        has_tls = any(address.startswith(("tls://", "wss://")) for address in self._settings.bus_addresses())
+        ca_file = self._settings.bus_ca_file
+        context = ssl.create_default_context(cafile=str(ca_file) if ca_file else None) if has_tls or ca_file else None
+        seed = self._settings.bus_seed()
+        if seed is not None:
+            return NatsNKey.from_seed(seed.get_secret_value(), ssl_context=context, use_ssl=context is not None)
+        if context is not None:
+            return NatsSecurity(ssl_context=context, use_ssl=True)
+        return None
+
+    def _client(self) -> Client:
+        if self._broker is None:
+            raise MigrationError(BUS_UNAVAILABLE, bus_url=self._settings.bus_url)
+        client: Client = self._broker.config.connection_state.connection
+        return client
+
+    async def _on_disconnected(self) -> None:
+        if not self._is_stopping:
+            log("bus disconnected", level=logging.WARNING, bus_url=self._settings.bus_url)
+
+    async def _on_reconnected(self) -> None:
+        log("bus reconnected", bus_url=self._settings.bus_url)
+        self._renewing = asyncio.create_task(self._renew(), name="bus-renew")
+
+    async def _renew(self) -> None:
+        """A bus that came back without its store has neither streams nor consumers: make them again."""
+        try:
+            await ensure_streams(self.jetstream, max_bytes=self._settings.stream_max_bytes)
+            await self._ensure_consumers()
+        except MigrationError as error:
+            log("bus came back different", level=logging.CRITICAL, error=error)
+            self.closed.set()
+        except (NatsError, TimeoutError, OSError) as error:
+            log("bus not renewed", level=logging.WARNING, error=error)
+
+    async def _on_closed(self) -> None:
+        if not self._is_stopping:
+            log("bus connection closed for good", level=logging.CRITICAL, bus_url=self._settings.bus_url)
+        self.closed.set()
+
+
+async def _undecoded(message: NatsMessage) -> NatsMessage:
+    """Our own reader decodes: a payload that is no JSON must reach it instead of raising in the framework."""
+    return message
+
+
+def _passing(receive: Callable[[Msg], Awaitable[None]]) -> Callable[[NatsMessage], Awaitable[None]]:
+    async def pass_on(message: NatsMessage) -> None:
+        await receive(message.raw_message)
+
+    return pass_on
