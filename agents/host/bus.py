@@ -1,0 +1,98 @@
+"""The host agent on the bus: requests on ``sms.v1.host.*``, which the bus lets only the provisioner make."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import ssl
+from typing import Final
+
+import nats
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.errors import Error as NatsError
+
+from agents.host.desk import Desk
+from agents.host.settings import HostSettings
+from contracts.base import Message
+from contracts.envelope import Envelope
+from contracts.login import service_inbox
+from contracts.subjects import host
+
+_logger: Final = logging.getLogger("sms.host")
+_SUBJECT_PREFIX: Final = host("x").removesuffix("x")
+# Replies go to the provisioner's own inbox and nowhere else, whatever a request says.
+_REPLY_PREFIX: Final = f"{service_inbox('target_provisioner')}."
+
+
+async def serve(desk: Desk, settings: HostSettings, stop: asyncio.Event) -> None:
+    """Answer requests until stop is set. Returns early when the connection is closed for good."""
+    closed = asyncio.Event()
+
+    async def on_closed() -> None:
+        closed.set()
+
+    client = await nats.connect(
+        settings.bus_url.split(","),
+        name="sms-host",
+        tls=_tls(settings),
+        nkeys_seed_str=_seed(settings),
+        inbox_prefix=service_inbox("host"),
+        max_reconnect_attempts=-1,
+        reconnect_time_wait=0.5,
+        closed_cb=on_closed,
+        error_cb=_on_error,
+    )
+    running: set[asyncio.Task[None]] = set()
+
+    async def receive(message: Msg) -> None:
+        task = asyncio.create_task(_reply(client, desk, message))
+        running.add(task)
+        task.add_done_callback(running.discard)
+
+    await client.subscribe(f"{_SUBJECT_PREFIX}*", cb=receive)
+    _logger.info("host agent serves")
+    waits = [asyncio.create_task(event.wait()) for event in (stop, closed)]
+    await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+    for wait in waits:
+        wait.cancel()
+    if not closed.is_set():
+        await client.drain()
+
+
+async def _reply(client: Client, desk: Desk, message: Msg) -> None:
+    if not message.reply.startswith(_REPLY_PREFIX):
+        _logger.warning("request on %s ignored: its reply would go to %s", message.subject, message.reply[:100])
+        return
+    answer = await desk.answer(message.subject.removeprefix(_SUBJECT_PREFIX), message.data)
+    try:
+        await client.publish(message.reply, answer.model_dump_json().encode(), headers=_headers(answer, message))
+    except NatsError as error:
+        # The request is repeated, and finds what was done.
+        _logger.warning("reply not sent: %s", error)
+
+
+def _headers(answer: Message, message: Msg) -> dict[str, str]:
+    asked = message.headers or {}
+    envelope = Envelope.of(
+        answer,
+        source="/agents/host",
+        account=asked.get("ce-smsaccount", ""),
+        causation_id=asked.get("ce-id", ""),
+        correlation_id=asked.get("ce-correlationid", ""),
+    )
+    return envelope.headers()
+
+
+def _tls(settings: HostSettings) -> ssl.SSLContext | None:
+    if settings.bus_ca_file is None:
+        return None
+    return ssl.create_default_context(cafile=str(settings.bus_ca_file))
+
+
+def _seed(settings: HostSettings) -> str | None:
+    return settings.bus_seed_file.read_text(encoding="ascii").strip() if settings.bus_seed_file is not None else None
+
+
+async def _on_error(error: Exception) -> None:
+    _logger.warning("bus: %s", error)
