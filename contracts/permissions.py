@@ -56,7 +56,6 @@ _STREAM_API: Final = (
     "$JS.API.STREAM.NAMES",
     "$JS.API.STREAM.INFO.*",
     "$JS.API.STREAM.CREATE.*",
-    "$JS.API.STREAM.UPDATE.*",
 )
 
 

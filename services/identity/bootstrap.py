@@ -1,0 +1,55 @@
+"""Builds identity's adapters: the only place that does."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime
+
+from contracts.permissions import CONNECTION_CUTTER
+from services.identity.adapters.authentication import AuthenticationResponder
+from services.identity.adapters.bus_login import BusAddress, connect
+from services.identity.adapters.connection_cutter import SystemAccountCutter
+from services.identity.adapters.seals import FileSeal
+from services.identity.adapters.user_jwt import AnswerSigner
+from services.identity.denials import DenialTrace
+from services.identity.enrolments import SERVICE, Enrolments
+from services.identity.handlers import Handlers
+from services.identity.logins import Logins
+from services.identity.records import IdentityRecords
+from services.identity.settings import IdentitySettings
+from services.identity.subscriptions import subscribe
+from shared.service import ServiceContext
+from shared.telemetry import log
+
+
+async def wire(context: ServiceContext) -> None:
+    """Raises ValueError or OSError when a key file cannot be used."""
+    settings = context.settings
+    if not isinstance(settings, IdentitySettings) or settings.bus_seed_file is None:
+        raise TypeError("identity needs its own settings, with the seed file of its bus user")
+    records = IdentityRecords(context.store)
+    seal = FileSeal(settings.seal_key_file)
+    signer = AnswerSigner(settings.issuer_seed_file.read_text(encoding="ascii").strip())
+    address = BusAddress(servers=tuple(settings.bus_addresses()), ca_file=settings.bus_ca_file)
+
+    system = await connect(address, user=CONNECTION_CUTTER, seed_file=settings.system_seed_file)
+    context.resources.push_async_callback(system.close)
+    cutter = SystemAccountCutter(system)
+    context.resources.push_async_callback(cutter.close)
+    logins_connection = await connect(address, user=SERVICE, seed_file=settings.bus_seed_file)
+    context.resources.push_async_callback(logins_connection.close)
+
+    denials = DenialTrace(records)
+    context.run_in_background("denial-trace", denials.run)
+    responder = AuthenticationResponder(logins_connection, Logins(records, seal), signer, denials)
+    await responder.start()
+    subscribe(context.bus, Handlers(records, seal, cutter, Enrolments(records, cutter)))
+
+    async def clean_nonces() -> None:
+        while True:
+            forgotten = await records.forget_nonces(now=datetime.now(UTC))
+            if forgotten:
+                log("nonces forgotten", count=forgotten)
+            await asyncio.sleep(settings.nonce_cleaning_interval_s)
+
+    context.run_in_background("nonce-cleaning", clean_nonces)

@@ -1,0 +1,78 @@
+"""What identity remembers. Secrets stand in it sealed only."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from contracts.base import Model
+from contracts.login import LoginForm
+from contracts.messages.agent import AgentRole
+
+
+class SealedSecret(Model):
+    """AES-256-GCM. key_id: of the key file that it was sealed with. nonce and ciphertext: base64url."""
+
+    key_id: str
+    nonce: str
+    ciphertext: str
+
+
+class Credential(Model):
+    """An access key with its secret key. secret_version is part of what the seal binds.
+
+    place: one of the two that an account has for active keys.
+    """
+
+    account: str
+    access_key: str
+    place: str
+    secret: SealedSecret
+    secret_version: int = 1
+    is_active: bool = True
+    created_at: datetime
+    description: str = ""
+
+
+class Token(Model):
+    """A one-time enrolment token of a helper.
+
+    agent_id: whom the login will be. used_by: the public key that it was spent on, "" before; the same key may
+    ask again, since the first reply may have been lost.
+    """
+
+    account: str
+    token_id: str
+    request_id: str
+    task_id: str
+    agent_id: str
+    role: AgentRole = "target"
+    secret: SealedSecret
+    secret_version: int = 1
+    expires_at: datetime
+    used_by: str = ""
+    is_void: bool = False
+
+
+class Agent(Model):
+    """An agent id with the key bound to it. credential_id: the access key or token of its last enrolment.
+
+    refused_until: logins are refused before it; is_refused: for good.
+    """
+
+    account: str
+    agent_id: str
+    public_key: str
+    role: AgentRole
+    credential_form: LoginForm
+    credential_id: str
+    task_id: str = ""
+    hostname: str = ""
+    fingerprint: dict[str, str] = {}
+    enrolled_at: datetime
+    refused_until: datetime | None = None
+    is_refused: bool = False
+    refusal_reason: str = ""
+
+    def is_refused_at(self, now: datetime) -> bool:
+        """Whether a login at this time is refused."""
+        return self.is_refused or (self.refused_until is not None and now < self.refused_until)
