@@ -27,12 +27,11 @@ from services.task.domain.phases import (
     first_step,
     next_place,
 )
-from services.task.domain.task import Task
+from services.task.domain.task import StepRun, Task
 
 # A transfer begins with certificates that still hold for at least this long (they hold for an hour).
 CERTIFICATE_RESERVE: Final = timedelta(minutes=30)
 _KEY_STEPS: Final = frozenset({Step.SOURCE_KEY, Step.SOURCE_CERTIFICATE, Step.TARGET_KEY, Step.TARGET_CERTIFICATE})
-_KEPT_HISTORY: Final = 2000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,8 +72,6 @@ def succeed(task: Task, cause: Cause, **learned: Any) -> Task:
     """The running step has ended well; learned: the fields of the task that its answer sets."""
     if task.step is None:
         raise ValueError("no step is running")
-    took = (cause.at - task.step_began_at).total_seconds() if task.step_began_at else 0.0
-    learned["step_seconds"] = task.step_seconds | {task.step.value: round(took, 3)}
     leg, step = next_place(task.leg, task.step)
     known = task.model_copy(update=learned)
     while step in _KEY_STEPS and _certificates_hold(known, cause.at):
@@ -175,8 +172,18 @@ def _enter(task: Task, leg: Leg, step: Step | None, cause: Cause, *, failure: Fa
             "step": step,
             "version": version,
             "epoch": task.epoch + 1,
-            "step_began_at": cause.at if step else None,
+            "steps": _step_runs(task, step, cause.at, has_succeeded=failure is None),
             "failure": failure,
-            "history": (*task.history, entry)[-_KEPT_HISTORY:],
+            "last_entry": entry,
         }
     )
+
+
+def _step_runs(task: Task, begun: Step | None, at: datetime, *, has_succeeded: bool) -> dict[str, StepRun]:
+    runs = dict(task.steps)
+    if task.step is not None:
+        ended = runs[task.step]
+        runs[task.step] = ended.model_copy(update={"ended_at": at, "has_succeeded": has_succeeded})
+    if begun is not None:
+        runs[begun] = StepRun(began_at=at)
+    return runs

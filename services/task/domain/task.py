@@ -58,11 +58,20 @@ class Target(Model):
     disks: tuple[AttachedDisk, ...] = ()
 
 
+class StepRun(Model):
+    """The last run of a step. has_succeeded is None while it runs."""
+
+    began_at: datetime
+    ended_at: datetime | None = None
+    has_succeeded: bool | None = None
+
+
 class Task(Model):
     """One migration. version counts transitions; epoch counts begun steps, so that a late answer is known as one.
 
     resume_leg: where `start` goes from PAUSED or FAILED. is_cutting_over: the next launch is the cutover's.
-    failure: why the task rests where it does; kept in STOPPING for the PAUSED that follows.
+    failure: why the task rests where it does; kept in STOPPING for the PAUSED that follows. last_entry: the row
+    of the history that the last transition adds (rows are kept apart, a record has a bounded size).
     """
 
     id: str
@@ -80,7 +89,6 @@ class Task(Model):
     created_at: datetime
     started_at: datetime | None = None
     finished_at: datetime | None = None
-    step_began_at: datetime | None = None
     failure: Failure | None = None
     resume_leg: Leg | None = None
     is_cutting_over: bool = False
@@ -92,8 +100,8 @@ class Task(Model):
     target: Target
     adaptation: AdaptationReport | None = None
     verification: VerificationReport | None = None
-    step_seconds: dict[str, float] = {}
-    history: tuple[HistoryEntry, ...] = ()
+    steps: dict[str, StepRun] = {}
+    last_entry: HistoryEntry | None = None
 
     @property
     def phase(self) -> Phase:

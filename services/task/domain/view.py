@@ -68,7 +68,7 @@ def show(task: Task, progress: TransferProgress | None) -> TaskView:
         rounds=task.rounds,
         adaptation=task.adaptation,
         verification=task.verification,
-        step_seconds=task.step_seconds,
+        step_seconds=_step_seconds(task),
     )
 
 
@@ -87,23 +87,30 @@ def _target(task: Task) -> TargetView:
 
 
 def _sub_tasks(task: Task, progress: TransferProgress | None) -> tuple[SubTask, ...]:
-    shown: dict[str, SubTask] = {}
-    entries = task.history
-    for position, entry in enumerate(entries):
-        name = _SUB_TASKS.get(Step(entry.step)) if entry.step else None
+    shown = []
+    for step, run in sorted(task.steps.items(), key=lambda item: item[1].began_at):
+        name = _SUB_TASKS.get(Step(step))
         if name is None:
             continue
-        following = entries[position + 1] if position + 1 < len(entries) else None
-        has_ended_well = following is not None and following.failure is None
-        running = following is None
-        shown[name] = SubTask(
-            name=name,
-            progress=_percent(progress) if running else (100 if has_ended_well else 0),
-            started_at=entry.at,
-            ended_at=following.at if following else None,
-            rate_mbit_s=round(progress.smoothed_rate_bytes_s * 8 / 1e6, 1) if running and progress else 0.0,
+        is_running = run.has_succeeded is None
+        shown.append(
+            SubTask(
+                name=name,
+                progress=_percent(progress) if is_running else (100 if run.has_succeeded else 0),
+                started_at=run.began_at,
+                ended_at=run.ended_at,
+                rate_mbit_s=round(progress.smoothed_rate_bytes_s * 8 / 1e6, 1) if is_running and progress else 0.0,
+            )
         )
-    return tuple(shown.values())
+    return tuple(shown)
+
+
+def _step_seconds(task: Task) -> dict[str, float]:
+    return {
+        step: round((run.ended_at - run.began_at).total_seconds(), 3)
+        for step, run in task.steps.items()
+        if run.ended_at is not None and run.has_succeeded
+    }
 
 
 def _percent(progress: TransferProgress | None) -> int:

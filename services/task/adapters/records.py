@@ -1,0 +1,165 @@
+"""Task records in the store, each transition with its history row, its event and its command in one write."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from contracts import subjects
+from contracts.base import Message
+from contracts.envelope import Envelope
+from contracts.errors import MigrationError
+from contracts.errors.task import TASK_NOT_FOUND, TASK_SERVER_BUSY
+from contracts.messages.task import HistoryEntry, TaskChanged, TaskCreated
+from services.task.domain.instructions import service_command
+from services.task.domain.phases import FINAL
+from services.task.domain.task import Task
+from services.task.domain.view import v3_state
+from shared.store import Collection, DuplicateError, OutgoingMessage, Record, Store, Unique
+from shared.store.typed import TypedCollection
+
+SERVICE: Final = "task"
+_ONE_ACTIVE_TASK: Final = Unique(
+    name="one_active_task_per_server", fields=("account", "server_id"), only_where={"is_active": True}
+)
+TASKS: Final = Collection(
+    name="tasks",
+    fields=("server_id", "is_active"),
+    unique=(
+        Unique(name="one_active_task_per_server", fields=("account", "server_id"), only_where={"is_active": True}),
+    ),
+)
+HISTORY: Final = Collection(name="task_history", fields=("task_id",))
+_PAGE: Final = 500
+
+
+class HistoryRow(HistoryEntry):
+    """A history entry with the task that it belongs to."""
+
+    task_id: str
+
+
+class StoredTask(Task):
+    """A task with what the store's rules look at."""
+
+    is_active: bool
+
+
+class TaskRecords:
+    """The port Tasks on the store."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._tasks = TypedCollection(store, TASKS, StoredTask)
+        self._history = TypedCollection(store, HISTORY, HistoryRow)
+
+    async def load(self, account: str, task_id: str) -> Task:
+        """Raises MigrationError SMS.TASK.NOT_FOUND."""
+        stored = await self._tasks.load(account, task_id) if task_id else None
+        if stored is None:
+            raise MigrationError(TASK_NOT_FOUND, task_id=task_id)
+        return _plain(stored.value)
+
+    async def create(self, task: Task, cause: Envelope) -> None:
+        """A new task; its id is derived from the request's key, so that a repeated request finds it."""
+        created = TaskCreated(task_id=task.id, server_id=task.server_id)
+        event = OutgoingMessage.of(
+            subjects.evt(task.account, "task", task.id, "created"),
+            created,
+            source=SERVICE,
+            account=task.account,
+            cause=cause,
+            message_id=f"{task.id}:0:created",
+            correlation_id=task.id,
+        )
+        try:
+            await self._tasks.save(task.account, task.id, _stored(task), expected_version=0, outbox=[event])
+        except DuplicateError as error:
+            other = await self._tasks.find(task.account, {"server_id": task.server_id, "is_active": True})
+            task_id = other[0].id if other else "?"
+            raise MigrationError(TASK_SERVER_BUSY, server_id=task.server_id, task_id=task_id) from error
+
+    async def change(self, task: Task, cause: Envelope) -> None:
+        """The stored version is one above the task's own: creation is the store's first write."""
+        await self._tasks.save(
+            task.account,
+            task.id,
+            _stored(task),
+            expected_version=task.version,
+            outbox=_messages(task, cause),
+            applied=cause.id,
+            also=[self._history_row(task)],
+        )
+
+    async def page(self, account: str, server_id: str, after: str, limit: int) -> list[Task]:
+        """Tasks ordered by id."""
+        where = {"server_id": server_id} if server_id else None
+        return [_plain(row.value) for row in await self._tasks.find(account, where, after=after, limit=limit)]
+
+    async def count(self, account: str, server_id: str) -> int:
+        """How many tasks there are."""
+        return await self._tasks.count(account, {"server_id": server_id} if server_id else None)
+
+    async def history(self, account: str, task_id: str) -> list[HistoryEntry]:
+        """Every transition, oldest first."""
+        entries: list[HistoryEntry] = []
+        after = ""
+        while True:
+            page = await self._history.find(account, {"task_id": task_id}, after=after, limit=_PAGE)
+            entries += [HistoryEntry.model_validate(row.value.model_dump()) for row in page]
+            if len(page) < _PAGE:
+                return entries
+            after = page[-1].id
+
+    async def all_running(self) -> list[Task]:
+        """Of every account: tasks in which a step runs, for the lane after a restart."""
+        active = self._tasks.find_all_accounts({"is_active": True})
+        return [_plain(row.value) async for row in active if row.value.step is not None]
+
+    def _history_row(self, task: Task) -> Record:
+        if task.last_entry is None:
+            raise ValueError("a transition has a history entry")
+        row = HistoryRow(task_id=task.id, **task.last_entry.model_dump())
+        return self._history.record(task.account, f"{task.id}:{task.version:08d}", row)
+
+
+def _messages(task: Task, cause: Envelope) -> list[OutgoingMessage]:
+    entry = task.last_entry
+    if entry is None:
+        raise ValueError("a transition has a history entry")
+    changed = TaskChanged(
+        task_id=task.id,
+        server_id=task.server_id,
+        version=task.version,
+        event=entry.event,
+        from_phase=entry.from_phase,
+        to_phase=entry.to_phase,
+        step=task.step or "",
+        state=v3_state(task),
+        failure=task.failure,
+    )
+    messages = [_outgoing(task, subjects.evt(task.account, "task", task.id, "changed"), changed, "changed", cause)]
+    command = service_command(task)
+    if command is not None:
+        subject = subjects.cmd(command.service, command.verb)
+        messages.append(_outgoing(task, subject, command.message, "command", cause))
+    return messages
+
+
+def _outgoing(task: Task, subject: str, message: Message, kind: str, cause: Envelope) -> OutgoingMessage:
+    return OutgoingMessage.of(
+        subject,
+        message,
+        source=SERVICE,
+        account=task.account,
+        cause=cause,
+        message_id=f"{task.id}:{task.version}:{kind}",
+        correlation_id=task.id,
+    )
+
+
+def _stored(task: Task) -> StoredTask:
+    return StoredTask(**dict(task), is_active=task.leg not in FINAL)
+
+
+def _plain(stored: StoredTask) -> Task:
+    return Task(**{name: value for name, value in dict(stored).items() if name != "is_active"})

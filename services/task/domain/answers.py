@@ -1,0 +1,146 @@
+"""What a task learns from the answers to its steps: pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from contracts.errors import Failure
+from contracts.messages.agent import AgentResult
+from contracts.messages.certificate_issuer import AuthorityCreated, CertificateIssued
+from contracts.messages.target_provisioner import (
+    HelperStarted,
+    LaunchLayerCreated,
+    PointTaken,
+    PointView,
+    ProvisionerEvent,
+    TargetFinished,
+    TargetLaunched,
+    TargetProvisioned,
+    TargetReleased,
+)
+from contracts.transfer import CopySummary
+from services.task.domain.phases import Step
+from services.task.domain.task import Certificate, Helper, Task
+
+# A task's record has a bounded size; the agent's own log has every path.
+_PATHS_KEPT: Final = 100
+_ROUNDS_KEPT: Final = 200
+
+
+def failure_of(result: AgentResult) -> Failure | None:
+    """Why an agent's step has failed; an adaptation may end well and still forbid the launch."""
+    if result.failure is not None:
+        return result.failure
+    if result.adaptation is not None and result.adaptation.verdict == "failed":
+        return result.adaptation.failure
+    return None
+
+
+def learn_from_agent(task: Task, result: AgentResult) -> dict[str, Any]:
+    """The fields that an agent's answer to the running step sets."""
+    learn = _FROM_AGENT.get(task.step) if task.step else None
+    return learn(task, result) if learn else {}
+
+
+def learn_from_provisioner(task: Task, event: ProvisionerEvent) -> dict[str, Any]:
+    """The fields that the provisioner's answer to the running step sets."""
+    match event:
+        case TargetProvisioned():
+            return {"target": task.target.model_copy(update={"replica_disks": event.replica_disks})}
+        case HelperStarted():
+            return _helper_started(task, event)
+        case PointTaken():
+            point = PointView(id=event.point_id, taken_at=event.taken_at, layers=event.layers)
+            points = (*task.target.points, point)
+            return {"target": task.target.model_copy(update={"points": points, "replica_disks": event.replica_disks})}
+        case LaunchLayerCreated():
+            layer = {"layer_id": event.layer_id, "layer_disks": event.disks}
+            return {"target": task.target.model_copy(update=layer)}
+        case TargetLaunched():
+            launched = {"machine": event.machine, "launched_layer_id": event.machine.layer_id}
+            return {"target": task.target.model_copy(update=launched)}
+        case TargetFinished():
+            finished = {"disks": event.disks, "machine": event.machine}
+            return {"target": task.target.model_copy(update=finished), "helper": None}
+        case TargetReleased():
+            return {"target": task.target.model_copy(update=_NOTHING_LEFT), "helper": None}
+        case _:
+            return {}
+
+
+def learn_authority(task: Task, event: AuthorityCreated) -> dict[str, Any]:
+    """The fields that a new authority sets."""
+    return {"channel": task.channel.model_copy(update={"authority_pem": event.authority_pem})}
+
+
+def learn_certificate(task: Task, event: CertificateIssued) -> dict[str, Any]:
+    """The fields that a new certificate sets."""
+    certificate = Certificate(pem=event.certificate_pem, not_after=event.not_after)
+    return {"channel": task.channel.model_copy(update={event.role: certificate})}
+
+
+def answering_step(task: Task, event: ProvisionerEvent) -> bool:
+    """Whether the event answers the step that runs now, and not one that was given up."""
+    return task.step is not None and event.request_id == task.request_id
+
+
+def _helper_started(task: Task, event: HelperStarted) -> dict[str, Any]:
+    channel: dict[str, Any] = {"addresses": event.addresses, "listen_address": event.listen_address}
+    helper = Helper(agent_id=event.agent_id, volume_id=event.volume_id)
+    if task.helper != helper:
+        # A new helper has a new key: the certificate of the one before does not fit it.
+        channel |= {"target": None, "target_csr_pem": ""}
+    return {"helper": helper, "channel": task.channel.model_copy(update=channel)}
+
+
+def _source_key(task: Task, result: AgentResult) -> dict[str, Any]:
+    return {"channel": task.channel.model_copy(update={"source_csr_pem": result.csr_pem})}
+
+
+def _target_key(task: Task, result: AgentResult) -> dict[str, Any]:
+    return {"channel": task.channel.model_copy(update={"target_csr_pem": result.csr_pem})}
+
+
+def _prepared(task: Task, result: AgentResult) -> dict[str, Any]:
+    return {
+        "channel": task.channel.model_copy(update={"port": result.port}),
+        "target": task.target.model_copy(update={"is_formatted": True}),
+    }
+
+
+def _round(task: Task, result: AgentResult) -> dict[str, Any]:
+    summary = result.summary or CopySummary(round_number=task.round_number)
+    kept = {
+        "round_number": task.round_number,
+        "skipped_paths": summary.skipped_paths[:_PATHS_KEPT],
+        "changing_paths": summary.changing_paths[:_PATHS_KEPT],
+    }
+    return {"rounds": (*task.rounds[-_ROUNDS_KEPT:], summary.model_copy(update=kept))}
+
+
+def _verified(_: Task, result: AgentResult) -> dict[str, Any]:
+    return {"verification": result.verification}
+
+
+def _adapted(_: Task, result: AgentResult) -> dict[str, Any]:
+    return {"adaptation": result.adaptation}
+
+
+_NOTHING_LEFT: Final[dict[str, Any]] = {
+    "replica_disks": (),
+    "layer_disks": (),
+    "disks": (),
+    "points": (),
+    "machine": None,
+    "is_formatted": False,
+}
+_FROM_AGENT: Final[dict[Step, Callable[[Task, AgentResult], dict[str, Any]]]] = {
+    Step.SOURCE_KEY: _source_key,
+    Step.TARGET_KEY: _target_key,
+    Step.PREPARE_TARGET: _prepared,
+    Step.COPY: _round,
+    Step.SYNC: _round,
+    Step.VERIFY: _verified,
+    Step.ADAPT: _adapted,
+}

@@ -1,0 +1,189 @@
+"""One coroutine per fact that a task waits for: load, decide, save, and tell the lane."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from contracts.envelope import Envelope
+from contracts.errors import Failure
+from contracts.messages.agent import AgentProgress, AgentResult
+from contracts.messages.certificate_issuer import (
+    AuthorityCreated,
+    AuthorityDestroyed,
+    CertificateIssued,
+    CertificateRefused,
+)
+from contracts.messages.target_provisioner import ProvisionerEvent, ProvisioningFailed, VolumeLost
+from contracts.subjects import owner_of_agent_subject
+from contracts.transfer import TransferProgress
+from services.task.domain.answers import (
+    answering_step,
+    failure_of,
+    learn_authority,
+    learn_certificate,
+    learn_from_agent,
+    learn_from_provisioner,
+)
+from services.task.domain.instructions import agent_command, is_source_step
+from services.task.domain.phases import NEEDS_HELPER_VOLUME, Step
+from services.task.domain.ports import Clock, Lane, Tasks
+from services.task.domain.saga import Cause, fail, succeed
+from services.task.domain.task import Task
+from shared.store import ConflictError
+
+Decide = Callable[[Task], Task | None]
+_ATTEMPTS = 5
+
+
+class AnswerHandlers:
+    """What the other services and the agents say to running steps. An answer to a step that no longer runs is
+    dropped: its epoch or request id is not the running one's."""
+
+    def __init__(self, tasks: Tasks, lane: Lane, clock: Clock) -> None:
+        self._tasks = tasks
+        self._lane = lane
+        self._clock = clock
+        self._progress: dict[str, TransferProgress] = {}
+
+    def progress_of(self, task: Task) -> TransferProgress | None:
+        """The newest report of the task's transfer; None after a restart until the next one comes."""
+        return self._progress.get(task.id)
+
+    async def on_provisioner_event(self, event: ProvisionerEvent, envelope: Envelope) -> None:
+        """A target, volume, point, layer or machine is ready, or could not be made."""
+        if isinstance(event, VolumeLost):
+            await self._on_volume_lost(event, envelope)
+            return
+
+        def decide(task: Task) -> Task | None:
+            if not answering_step(task, event):
+                return None
+            cause = self._cause(type(event).__name__, envelope)
+            if isinstance(event, ProvisioningFailed):
+                return fail(task, event.failure, cause, source_has_stopped=True)
+            return succeed(task, cause, **learn_from_provisioner(task, event))
+
+        await self._change(envelope.account, event.task_id, envelope, decide)
+
+    async def on_authority_created(self, event: AuthorityCreated, envelope: Envelope) -> None:
+        """The task has its own certificate authority."""
+        await self._end_step(event.task_id, Step.CREATE_AUTHORITY, envelope, lambda task: learn_authority(task, event))
+
+    async def on_authority_destroyed(self, event: AuthorityDestroyed, envelope: Envelope) -> None:
+        """No key of the task is left with the issuer."""
+        await self._end_step(event.task_id, Step.DESTROY_AUTHORITY, envelope, lambda _: {})
+
+    async def on_certificate(self, event: CertificateIssued | CertificateRefused, envelope: Envelope) -> None:
+        """An agent's certificate request has been answered."""
+
+        def decide(task: Task) -> Task | None:
+            if task.request_id != event.request_id:
+                return None
+            cause = self._cause(type(event).__name__, envelope)
+            if isinstance(event, CertificateRefused):
+                return fail(task, event.failure, cause, source_has_stopped=True)
+            return succeed(task, cause, **learn_certificate(task, event))
+
+        await self._change(envelope.account, event.task_id, envelope, decide)
+
+    async def on_agent_result(self, result: AgentResult, envelope: Envelope) -> None:
+        """An agent has ended a command. Account and agent are the subject's: the bus vouches for them."""
+        account, agent_id = owner_of_agent_subject(envelope.subject)
+
+        def decide(task: Task) -> Task | None:
+            command = agent_command(task)
+            if command is None or command.agent_id != agent_id or result.epoch != task.epoch:
+                return None
+            if result.verb != command.message.VERB:
+                return None
+            cause = self._cause(f"{result.verb} ended", envelope)
+            failure = failure_of(result)
+            learned = learn_from_agent(task, result)
+            if failure is not None:
+                known = task.model_copy(update=learned) if result.adaptation else task
+                has_stopped = task.step is not None and is_source_step(task.step)
+                return fail(known, failure, cause, source_has_stopped=has_stopped)
+            return succeed(task, cause, **learned)
+
+        await self._change(account, result.task_id, envelope, decide)
+
+    async def on_agent_progress(self, progress: AgentProgress, envelope: Envelope) -> None:
+        """Kept in memory only; the next one comes within half a second. Only the task's own source is believed."""
+        account, agent_id = owner_of_agent_subject(envelope.subject)
+        task = await self._tasks.load(account, progress.task_id)
+        if task.server_id == agent_id and task.epoch == progress.epoch:
+            self._progress[task.id] = progress.progress
+
+    async def on_command_refused(self, task: Task, failure: Failure) -> None:
+        """An agent will not carry out the running step's command."""
+        envelope = self._own_envelope(task, "refused")
+
+        def decide(current: Task) -> Task | None:
+            if current.epoch != task.epoch or current.step is None:
+                return None
+            return fail(current, failure, self._cause("command refused", envelope), source_has_stopped=True)
+
+        await self._change(task.account, task.id, envelope, decide)
+
+    async def on_step_skipped(self, task: Task) -> None:
+        """The step need not be waited for any longer."""
+        envelope = self._own_envelope(task, "skipped")
+
+        def decide(current: Task) -> Task | None:
+            if current.epoch != task.epoch:
+                return None
+            return succeed(current, self._cause("agent did not answer", envelope))
+
+        await self._change(task.account, task.id, envelope, decide)
+
+    async def _on_volume_lost(self, event: VolumeLost, envelope: Envelope) -> None:
+        def decide(task: Task) -> Task | None:
+            if task.helper is None or task.helper.volume_id != event.volume_id:
+                return None
+            if task.step not in NEEDS_HELPER_VOLUME:
+                return None
+            return fail(task, event.failure, self._cause("volume lost", envelope), source_has_stopped=False)
+
+        await self._change(envelope.account, event.task_id, envelope, decide)
+
+    async def _end_step(
+        self, task_id: str, step: Step, envelope: Envelope, learn: Callable[[Task], dict[str, Any]]
+    ) -> None:
+        def decide(task: Task) -> Task | None:
+            if task.step is not step:
+                return None
+            return succeed(task, self._cause(f"{step} ended", envelope), **learn(task))
+
+        await self._change(envelope.account, task_id, envelope, decide)
+
+    async def _change(self, account: str, task_id: str, envelope: Envelope, decide: Decide) -> None:
+        for attempt in range(_ATTEMPTS):
+            task = await self._tasks.load(account, task_id)
+            changed = decide(task)
+            if changed is None:
+                return
+            try:
+                await self._tasks.change(changed, envelope)
+            except ConflictError:
+                if attempt == _ATTEMPTS - 1:
+                    raise
+                continue
+            self._lane.notice(changed)
+            if changed.step is None:
+                self._progress.pop(task_id, None)
+            return
+
+    def _cause(self, event: str, envelope: Envelope) -> Cause:
+        return Cause(event=event, actor=envelope.actor or envelope.source, at=self._clock())
+
+    @staticmethod
+    def _own_envelope(task: Task, what: str) -> Envelope:
+        return Envelope(
+            id=f"{task.id}:{task.epoch}:{what}",
+            type="sms.task.own",
+            version=1,
+            source="/services/task",
+            account=task.account,
+            correlation_id=task.id,
+        )

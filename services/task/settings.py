@@ -1,0 +1,20 @@
+"""Settings of the task service: prefix ``SMS_TASK_``."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from shared.settings import ServiceSettings, service_config
+
+
+class TaskSettings(ServiceSettings):
+    """command_timeout_s: how long an agent may take to acknowledge. skip_after_s: how long a step that an absent
+    agent must not hold up is waited for."""
+
+    model_config = service_config("task")
+
+    service_name: str = Field(default="task")
+    command_timeout_s: float = Field(default=5, gt=0)
+    command_pause_s: float = Field(default=1, gt=0)
+    command_pause_max_s: float = Field(default=10, gt=0)
+    skip_after_s: float = Field(default=20, gt=0)

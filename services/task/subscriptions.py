@@ -1,0 +1,60 @@
+"""Subject to handler. The bus acknowledges when a handler has returned and tries again when it has raised."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from contracts.messages.agent import AgentProgress, AgentResult
+from contracts.messages.certificate_issuer import (
+    AuthorityCreated,
+    AuthorityDestroyed,
+    CertificateIssued,
+    CertificateRefused,
+)
+from contracts.messages.target_provisioner import (
+    HelperStarted,
+    LaunchLayerCreated,
+    PointTaken,
+    ProvisionerEvent,
+    ProvisioningFailed,
+    TargetFinished,
+    TargetLaunched,
+    TargetProvisioned,
+    TargetReleased,
+    VolumeLost,
+)
+from contracts.messages.task import ActOnTask, CreateTask, ListTasks, PlanTask, ShowHistory, ShowTask
+from contracts.subjects import agent_status_filter, evt_filter, req
+from services.task.handlers import AnswerHandlers
+from services.task.request_handlers import RequestHandlers
+from shared.bus import ServiceBus
+
+_PROVISIONER_EVENTS: Final[dict[str, type[ProvisionerEvent]]] = {
+    "provisioned": TargetProvisioned,
+    "helper-started": HelperStarted,
+    "point-taken": PointTaken,
+    "launch-layer-created": LaunchLayerCreated,
+    "launched": TargetLaunched,
+    "finished": TargetFinished,
+    "released": TargetReleased,
+    "failed": ProvisioningFailed,
+    "volume-lost": VolumeLost,
+}
+
+
+def subscribe(bus: ServiceBus, answers: AnswerHandlers, requests: RequestHandlers) -> None:
+    """Declare everything that this service reacts to."""
+    bus.on_request(req("task", "create"), CreateTask, requests.create)
+    bus.on_request(req("task", "plan"), PlanTask, requests.plan)
+    bus.on_request(req("task", "act"), ActOnTask, requests.act)
+    bus.on_request(req("task", "show"), ShowTask, requests.show)
+    bus.on_request(req("task", "list"), ListTasks, requests.list_tasks)
+    bus.on_request(req("task", "history"), ShowHistory, requests.history)
+    for what, model in _PROVISIONER_EVENTS.items():
+        bus.on_event(evt_filter("target", what), model, answers.on_provisioner_event)
+    bus.on_event(evt_filter("certificate", "authority-created"), AuthorityCreated, answers.on_authority_created)
+    bus.on_event(evt_filter("certificate", "authority-destroyed"), AuthorityDestroyed, answers.on_authority_destroyed)
+    bus.on_event(evt_filter("certificate", "issued"), CertificateIssued, answers.on_certificate)
+    bus.on_event(evt_filter("certificate", "refused"), CertificateRefused, answers.on_certificate)
+    bus.on_event(agent_status_filter("result"), AgentResult, answers.on_agent_result)
+    bus.on_core(agent_status_filter("progress"), AgentProgress, answers.on_agent_progress, is_shared=False)
