@@ -121,4 +121,9 @@ def configure_logging(service: str, level: str) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)
+    # The framework brings a handler with colours.
+    framework = logging.getLogger("faststream")
+    framework.handlers[:] = []
+    framework.propagate = True
+    framework.setLevel(logging.WARNING)
     _logger.setLevel(level)

@@ -54,6 +54,10 @@ class MongoStore:
     def __init__(self, url: str, service: str, collections: Sequence[Collection]) -> None:
         self._service = service
         self._collections = {collection.name: collection for collection in collections}
+        timeouts: dict[str, Any] = {"serverSelectionTimeoutMS": _SERVER_SELECTION_TIMEOUT_MS}
+        # The driver lets an argument win over the URL; whoever writes a time into the URL means it.
+        if "serverselectiontimeoutms" in url.lower():
+            timeouts = {}
         self._client: Any = AsyncIOMotorClient(
             url,
             w="majority",
@@ -61,9 +65,9 @@ class MongoStore:
             wTimeoutMS=_WRITE_TIMEOUT_MS,
             readConcernLevel="majority",
             retryWrites=True,
-            serverSelectionTimeoutMS=_SERVER_SELECTION_TIMEOUT_MS,
             connectTimeoutMS=_SERVER_SELECTION_TIMEOUT_MS,
             appname=f"sms-{service}",
+            **timeouts,
         )
         self._database: Any = self._client.get_default_database(default=f"sms_{service}")
         self._wakers: list[Callable[[], None]] = []

@@ -291,7 +291,10 @@ class SqliteStore:
         key = (record.collection, record.account, record.id)
         try:
             if expected_version == 0:
-                done = db.execute("INSERT INTO records VALUES (?, ?, ?, 1, ?) ON CONFLICT DO NOTHING", (*key, data))
+                done = db.execute(
+                    "INSERT INTO records VALUES (?, ?, ?, 1, ?) ON CONFLICT (collection, account, id) DO NOTHING",
+                    (*key, data),
+                )
             else:
                 done = db.execute(
                     "UPDATE records SET version=version+1, data=?"
