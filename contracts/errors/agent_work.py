@@ -1,0 +1,23 @@
+"""Failures of what agents do for a task."""
+
+from contracts.errors.code import ErrorCode
+
+AGENT_NO_KEY = ErrorCode(
+    code="SMS.AGENT.NO_KEY",
+    is_resumable=True,
+    cause="The agent has no channel key for task {task_id}; its state folder was lost or replaced.",
+    remedy="Resume the task with `sms task start {task_id}`: a new key is made.",
+)
+AGENT_WORK_FAILED = ErrorCode(
+    code="SMS.AGENT.WORK_FAILED",
+    is_resumable=True,
+    cause="The agent could not carry out {verb} for task {task_id}: {reason}.",
+    remedy="Read the agent's log (`journalctl -u sms-agent` on the source, helper.log on the target), "
+    "then resume with `sms task start {task_id}`.",
+)
+AGENT_NO_VOLUME = ErrorCode(
+    code="SMS.AGENT.NO_VOLUME",
+    is_resumable=True,
+    cause="The file system of {mount_point}, which the task copies, is not mounted on the source.",
+    remedy="Mount it, restart the agent (`systemctl restart sms-agent`), then resume with `sms task start {task_id}`.",
+)

@@ -1,0 +1,143 @@
+from __future__ import annotations
+
+import pytest
+from contracts.errors import ErrorCode, MigrationError
+from contracts.messages.task import Phase, TaskAction
+from services.task.domain.instructions import agent_command, service_command
+from services.task.domain.phases import ACTIONS, LEGS, Leg, Step
+from services.task.domain.saga import act, allowed_actions, fail, succeed
+from services.task.domain.task import Task
+
+from tests.unit.task.saga_world import cause, learned, new_task
+
+MENDABLE = ErrorCode(code="SMS.TEST.MENDABLE", cause="c", remedy="r", is_resumable=True)
+BROKEN = ErrorCode(code="SMS.TEST.BROKEN", cause="c", remedy="r")
+
+
+def ask(task: Task, action: TaskAction, *, minutes: float = 0, overwrite_target: bool = False) -> Task:
+    return act(task, action, cause(minutes), has_consent=True, overwrite_target=overwrite_target)
+
+
+def run(task: Task, *, until: Step | None = None, minutes: float = 0) -> tuple[Task, list[Step]]:
+    """Let every step succeed until one is reached, or the task rests; the steps that ran."""
+    ran: list[Step] = []
+    while task.step is not None and task.step is not until:
+        ran.append(task.step)
+        at = cause(minutes)
+        task = succeed(task, at, **learned(task, at.at))
+    return task, ran
+
+
+def launched() -> Task:
+    task, _ = run(ask(new_task(), TaskAction.START))
+    return task
+
+
+def test_a_task_that_meets_no_failure_ends_launched_on_an_isolated_network() -> None:
+    task, ran = run(ask(new_task(), TaskAction.START))
+    assert task.phase is Phase.LAUNCHED
+    assert ran[0] is Step.PROVISION
+    assert ran[-1] is Step.LAUNCH
+    assert not task.is_cut_over
+
+
+def test_the_network_of_the_target_opens_with_the_cutover_only() -> None:
+    first, _ = run(ask(new_task(), TaskAction.START), until=Step.LAUNCH)
+    cutover, _ = run(ask(launched(), TaskAction.CUTOVER), until=Step.LAUNCH)
+    for task, is_isolated in ((first, True), (cutover, False)):
+        command = service_command(task)
+        assert command is not None
+        assert command.message.is_isolated is is_isolated  # type: ignore[attr-defined]
+
+
+def test_a_cutover_ends_cut_over_after_one_more_sync_round() -> None:
+    task, ran = run(ask(launched(), TaskAction.CUTOVER))
+    assert task.is_cut_over
+    assert ran.count(Step.SYNC) == 1
+    assert task.round_number == 1
+
+
+def test_certificates_that_still_hold_are_not_asked_for_again() -> None:
+    _, soon = run(ask(launched(), TaskAction.SYNC, minutes=5), minutes=5)
+    _, late = run(ask(launched(), TaskAction.SYNC, minutes=45), minutes=45)
+    assert Step.SOURCE_CERTIFICATE not in soon
+    assert Step.SOURCE_CERTIFICATE in late
+
+
+def test_start_without_consent_names_the_disks_that_would_be_wiped() -> None:
+    with pytest.raises(MigrationError) as refused:
+        act(new_task(), TaskAction.START, cause(), has_consent=False, overwrite_target=False)
+    assert refused.value.code == "SMS.TASK.NO_CONSENT"
+    assert "vda" in refused.value.failure.cause
+
+
+def test_a_sync_after_the_cutover_needs_an_explicit_word() -> None:
+    task, _ = run(ask(launched(), TaskAction.CUTOVER))
+    with pytest.raises(MigrationError, match=r"SMS\.TASK\.OVERWRITES_TARGET"):
+        ask(task, TaskAction.SYNC)
+    assert ask(task, TaskAction.SYNC, overwrite_target=True).phase is Phase.SYNCING
+
+
+def test_a_failed_copy_resumes_without_provisioning_or_formatting_again() -> None:
+    copying, _ = run(ask(new_task(), TaskAction.START), until=Step.COPY)
+    paused = fail(copying, MENDABLE.failure(), cause(), source_has_stopped=True)
+    assert paused.phase is Phase.PAUSED
+    resumed, ran = run(ask(paused, TaskAction.START), until=Step.COPY)
+    assert Step.PROVISION not in ran
+    assert ran[0] is Step.BOOT_HELPER
+    assert resumed.target.is_formatted
+
+
+def test_the_source_is_stopped_before_a_task_rests_because_the_target_side_failed() -> None:
+    copying, _ = run(ask(new_task(), TaskAction.START), until=Step.COPY)
+    stopping = fail(copying, MENDABLE.failure(), cause(), source_has_stopped=False)
+    assert (stopping.phase, stopping.step) == (Phase.STOPPING, Step.STOP_SOURCE)
+    paused, _ = run(stopping)
+    assert paused.phase is Phase.PAUSED
+    assert paused.failure is not None
+    assert paused.failure.code == "SMS.TEST.MENDABLE"
+
+
+def test_a_failed_launch_is_tried_again_from_the_same_point_in_a_new_layer() -> None:
+    launching, _ = run(ask(new_task(), TaskAction.START), until=Step.LAUNCH)
+    failed = fail(launching, BROKEN.failure(), cause(), source_has_stopped=True)
+    assert failed.phase is Phase.FAILED
+    again, ran = run(ask(failed, TaskAction.START))
+    assert Step.TAKE_POINT not in ran
+    assert again.target.points == launching.target.points
+    assert again.target.layer_id != launching.target.layer_id
+
+
+def test_a_failed_verification_leaves_the_target_launched() -> None:
+    verifying, _ = run(ask(launched(), TaskAction.VERIFY), until=Step.VERIFY)
+    after = fail(verifying, BROKEN.failure(), cause(), source_has_stopped=True)
+    assert after.phase is Phase.LAUNCHED
+    assert TaskAction.FINISH in allowed_actions(after)
+
+
+def test_finish_ends_even_though_the_source_never_answers() -> None:
+    finishing, _ = run(ask(launched(), TaskAction.FINISH), until=Step.FORGET_SOURCE)
+    finished, _ = run(succeed(finishing, cause()))
+    assert finished.phase is Phase.FINISHED
+    assert finished.finished_at is not None
+
+
+def test_every_step_asks_exactly_one_party() -> None:
+    for leg, plan in LEGS.items():
+        for step in plan.steps:
+            task, _ = run(ask(new_task(), TaskAction.START))
+            moved = task.model_copy(update={"leg": leg, "step": step})
+            asked = [service_command(moved), agent_command(moved)]
+            assert sum(command is not None for command in asked) == 1, (leg, step)
+
+
+def test_nothing_can_be_asked_of_a_deleted_task() -> None:
+    task, _ = run(ask(new_task(), TaskAction.DELETE))
+    assert task.phase is Phase.DELETED
+    assert allowed_actions(task) == ()
+
+
+def test_every_action_of_the_table_leads_to_a_leg_of_the_table() -> None:
+    for leg in ACTIONS.values():
+        assert leg in LEGS
+    assert {leg for leg in Leg} == set(LEGS)
