@@ -1,0 +1,1 @@
+"""The target agent: writes the planned volumes and nothing else."""

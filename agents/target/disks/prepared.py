@@ -1,0 +1,199 @@
+"""A target's disks from attaching to detaching: the one object that owns loop devices, exports and mounts."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from agents.target.disks.export import Qcow2Export
+from agents.target.disks.format import make_file_system
+from agents.target.disks.loop import LoopDevice
+from agents.target.disks.mounts import mount_volume, remove_empty_folders, unmount_below
+from agents.target.disks.programs import run_program
+from agents.target.disks.table import write_table
+from agents.target.rooted import open_in_root
+from contracts.errors import MigrationError
+from contracts.errors.disks import DISK_MISSING, DISK_TOO_SMALL
+from contracts.inventory import FileSystem
+from contracts.layout import CopyVolume, TargetDisk, TargetLayout
+from contracts.messages.agent import AttachedDisk
+
+
+class PreparedDisks:
+    """Disks of one replica or launch layer, reached from this process's private mount namespace.
+
+    Every method may be repeated and continues after a failure. After a kill of the process nothing is left:
+    the namespace takes the mounts with it, the kernel the loop devices, and the exports die with their parent.
+    """
+
+    def __init__(self, work_folder: Path) -> None:
+        """work_folder: a folder of this object's own for mount points and exports."""
+        self._folder = work_folder
+        self._attached: dict[str, AttachedDisk] = {}
+        self._exports: dict[str, Qcow2Export] = {}
+        self._loops: dict[tuple[str, int], LoopDevice] = {}
+
+    def attach(self, disks: Sequence[AttachedDisk]) -> None:
+        """Make the disks reachable as raw files or devices. Raises MigrationError SMS.DISK.EXPORT_FAILED."""
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for disk in disks:
+            if self._attached.get(disk.name) == disk:
+                continue
+            if disk.format == "qcow2":
+                self._exports[disk.name] = Qcow2Export(Path(disk.path), self._folder / f"{disk.name}.raw")
+            self._attached[disk.name] = disk
+
+    def raw_path(self, name: str) -> Path:
+        """The whole disk as a raw file or block device. Raises MigrationError SMS.DISK.MISSING."""
+        if name in self._exports:
+            return self._exports[name].path
+        if name not in self._attached:
+            attached = ", ".join(sorted(self._attached)) or "none"
+            raise MigrationError(DISK_MISSING, disk=name, attached=attached)
+        return Path(self._attached[name].path)
+
+    def partition_and_format(self, layout: TargetLayout) -> None:
+        """Wipe the disks and make the plan's tables and file systems. Raises MigrationError SMS.DISK.*."""
+        self.release()
+        for disk in layout.disks:
+            self._check_size(disk)
+        for disk in layout.disks:
+            if disk.table != "none":
+                write_table(self.raw_path(disk.name), disk)
+            for number, size_bytes, file_system in _formatted(disk):
+                device = self.device(disk, number)
+                make_file_system(device.path, file_system, name=f"{disk.name}{number or ''}", size_bytes=size_bytes)
+        for device in self._loops.values():
+            device.sync()
+
+    def _check_size(self, disk: TargetDisk) -> None:
+        with self.raw_path(disk.name).open("rb") as file:
+            size_bytes = file.seek(0, os.SEEK_END)
+        if size_bytes < disk.size_bytes:
+            raise MigrationError(DISK_TOO_SMALL, disk=disk.name, size_bytes=size_bytes, needed_bytes=disk.size_bytes)
+
+    def device(self, disk: TargetDisk, number: int) -> LoopDevice:
+        """The loop device of a partition of the plan, or of the whole disk (number 0)."""
+        key = (disk.name, number)
+        if key not in self._loops:
+            path = self.raw_path(disk.name)
+            if number == 0:
+                self._loops[key] = LoopDevice(path)
+            else:
+                part = next(each for each in disk.partitions if each.number == number)
+                self._loops[key] = LoopDevice(path, offset_bytes=part.start_bytes, size_bytes=part.size_bytes)
+        return self._loops[key]
+
+    def devices(self, layout: TargetLayout) -> list[tuple[LoopDevice, FileSystem, str]]:
+        """Every formatted file system and swap area of the plan: its device, what it holds, its PARTUUID."""
+        found = []
+        for disk in layout.disks:
+            uuids = {partition.number: partition.part_uuid for partition in disk.partitions}
+            for number, _, file_system in _formatted(disk):
+                found.append((self.device(disk, number), file_system, uuids.get(number, "")))
+        return found
+
+    def mount_volumes(self, layout: TargetLayout) -> dict[int, Path]:
+        """Mount every copied file system by itself, at ``<work folder>/volumes/<index>``; by volume index."""
+        unmount_below(self._folder / "volumes")
+        mounted = {}
+        for volume in layout.volumes:
+            directory = self._folder / "volumes" / str(volume.index)
+            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            device = self._device_of(layout, volume)
+            mount_volume(device.path, str(directory), volume.kind, mount_point=volume.mount_point)
+            mounted[volume.index] = directory
+        return mounted
+
+    def mount_tree(self, layout: TargetLayout, *, is_read_only: bool = False) -> Path:
+        """Mount the file systems as the system sees them, below ``<work folder>/tree``."""
+        tree = self._folder / "tree"
+        unmount_below(tree)
+        tree.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for volume in sorted(layout.volumes, key=lambda each: each.mount_point.rstrip("/").count("/")):
+            device = self._device_of(layout, volume)
+            with _mount_point(tree, volume.mount_point) as directory:
+                mount_volume(
+                    device.path,
+                    directory,
+                    volume.kind,
+                    mount_point=volume.mount_point,
+                    is_read_only=is_read_only,
+                )
+        return tree
+
+    def _device_of(self, layout: TargetLayout, volume: CopyVolume) -> LoopDevice:
+        disk = next(each for each in layout.disks if each.name == volume.target_disk)
+        return self.device(disk, volume.target_partition)
+
+    def check_file_systems(self, layout: TargetLayout) -> dict[str, str]:
+        """Read-only fsck of every copied file system, which must be unmounted: complaints by mount point."""
+        complaints = {}
+        for volume in layout.volumes:
+            device = self._device_of(layout, volume).path
+            commands = {
+                "xfs": ["xfs_repair", "-n", str(device)],
+                "btrfs": ["btrfs", "check", "--readonly", str(device)],
+            }
+            command = commands.get(volume.kind, ["e2fsck", "-f", "-n", str(device)])
+            try:
+                run_program(command, disk=volume.mount_point, timeout_s=3600)
+            except MigrationError as error:
+                complaints[volume.mount_point] = error.failure.cause
+        return complaints
+
+    def unmount(self) -> None:
+        """Unmount volumes and tree, which writes everything to the disks. Raises MigrationError SMS.DISK.BUSY."""
+        for name in ("tree", "volumes"):
+            unmount_below(self._folder / name)
+
+    def release(self) -> None:
+        """Unmount, and let go of the loop devices; the disks stay attached."""
+        self.unmount()
+        for device in self._loops.values():
+            device.close()
+        self._loops.clear()
+
+    def detach(self) -> None:
+        """Undo everything; what was written is on the disks afterwards. Raises MigrationError SMS.DISK.BUSY."""
+        self.release()
+        for export in self._exports.values():
+            export.close()
+        self._exports.clear()
+        self._attached.clear()
+        for name in ("volumes", "tree"):
+            remove_empty_folders(self._folder / name)
+        remove_empty_folders(self._folder)
+
+
+def _formatted(disk: TargetDisk) -> list[tuple[int, int, FileSystem]]:
+    """(partition number, size in bytes, file system), with number 0 for the whole disk."""
+    whole = [(0, disk.size_bytes, disk.format_as)] if disk.format_as is not None else []
+    parts = [(each.number, each.size_bytes, each.format_as) for each in disk.partitions if each.format_as is not None]
+    return [*whole, *parts]
+
+
+@contextlib.contextmanager
+def _mount_point(tree: Path, mount_point: str) -> Iterator[str]:
+    """The directory of a mount point inside the tree, made when it is missing.
+
+    The tree is hostile: its symbolic links are followed inside it only, and the directory is then held open,
+    so that it cannot be replaced before the mount.
+    """
+    names = [name for name in mount_point.split("/") if name]
+    if not names:
+        yield str(tree)
+        return
+    descriptors = [os.open(tree, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)]
+    try:
+        for depth, name in enumerate(names, start=1):
+            path = "/".join(names[:depth])
+            with contextlib.suppress(FileExistsError):
+                os.mkdir(name, 0o755, dir_fd=descriptors[-1])
+            descriptors.append(open_in_root(descriptors[0], path, os.O_PATH | os.O_DIRECTORY))
+        yield f"/proc/self/fd/{descriptors[-1]}"
+    finally:
+        for descriptor in descriptors:
+            os.close(descriptor)
