@@ -1,0 +1,44 @@
+"""How a failure reaches the user: cause and remedy on stderr, the code's exit status, never a traceback."""
+
+from __future__ import annotations
+
+import os
+import time
+import traceback
+from pathlib import Path
+
+from rich.text import Text
+
+from cli.output import cell, err
+from contracts.errors import Failure
+from contracts.errors.catalogue import load_catalogue
+from contracts.errors.cli import INTERNAL
+
+INTERRUPTED_EXIT_CODE = 130
+
+
+def exit_code_of(failure: Failure) -> int:
+    """The exit status of a failure; 1 for a code that this version does not know."""
+    code = load_catalogue().get(failure.code)
+    return code.exit_code if code else 1
+
+
+def show_failure(failure: Failure) -> None:
+    """Code, cause and remedy on stderr."""
+    err.print(Text("error  ", style="bold red"), cell(failure.code), sep="")
+    for name, text in (("cause", failure.cause), ("remedy", failure.remedy)):
+        for number, line in enumerate(text.splitlines() or [""]):
+            err.print(Text(f"{name if number == 0 else '':<8}", style="bold"), cell(line), sep="")
+
+
+def record_unexpected(error: Exception, folder: Path) -> Failure:
+    """Write the traceback into a log file below the data folder, or below the current one, and name it."""
+    logs = folder / "logs"
+    log_file = (logs if logs.is_dir() and os.access(logs, os.W_OK) else Path.cwd()) / "command-line.log"
+    entry = time.strftime("%Y-%m-%dT%H:%M:%S%z ") + "".join(traceback.format_exception(error))
+    try:
+        with log_file.open("a", encoding="utf-8") as stream:
+            stream.write(entry)
+    except OSError:
+        return INTERNAL.failure(kind=type(error).__name__, log_file="no file, as none could be written")
+    return INTERNAL.failure(kind=type(error).__name__, log_file=log_file)

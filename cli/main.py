@@ -1,0 +1,66 @@
+"""The `sms` command: parses, runs one command, and turns every failure into a message and an exit status."""
+
+from __future__ import annotations
+
+import sys
+from itertools import pairwise
+from pathlib import Path
+
+import click
+import typer
+
+from cli import agent, audit, contracts_export, credential, point, server, task, up_down
+from cli.failures import INTERRUPTED_EXIT_CODE, exit_code_of, record_unexpected, show_failure
+from cli.settings import CommandLineSettings
+from contracts.errors import MigrationError
+
+app = typer.Typer(
+    name="sms",
+    help="Move live servers onto new servers with minutes of downtime.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+up_down.register(app)
+app.add_typer(credential.app, name="credential")
+app.add_typer(server.app, name="server")
+app.add_typer(task.app, name="task")
+app.add_typer(point.app, name="point")
+app.add_typer(audit.app, name="audit")
+app.add_typer(agent.app, name="agent")
+app.add_typer(contracts_export.app, name="contracts")
+
+
+def main() -> None:
+    """The entry point of the program."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:
+    """Run one command line; returns the exit status."""
+    try:
+        outcome = app(arguments, standalone_mode=False)
+    except MigrationError as error:
+        show_failure(error.failure)
+        return exit_code_of(error.failure)
+    except (click.exceptions.Abort, KeyboardInterrupt):
+        return INTERRUPTED_EXIT_CODE
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except BrokenPipeError:
+        # The reader (`| head`) has what it wanted; a second failure at exit would only be noise.
+        sys.stderr.close()
+        return 0
+    except Exception as error:  # noqa: BLE001 - the edge of the process: nothing leaves it as a traceback
+        failure = record_unexpected(error, _data_folder(arguments))
+        show_failure(failure)
+        return exit_code_of(failure)
+    return outcome if isinstance(outcome, int) else 0
+
+
+def _data_folder(arguments: list[str]) -> Path:
+    for option, value in pairwise(arguments):
+        if option == "--data":
+            return Path(value)
+    return CommandLineSettings().data

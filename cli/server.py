@@ -1,0 +1,112 @@
+"""`sms server`: source servers and the results of their checks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import typer
+
+from cli.options import DEFAULT_DATA_FOLDER, DataOption, OutputOption, on_bus
+from cli.output import OutputFormat, out, print_fields, print_json, print_table, size
+from contracts.feasibility import FeasibilityReport
+from contracts.messages.feasibility import CheckServer, FeasibilityDetails
+from contracts.messages.registry import DeleteServer, ListServers, ServerDetails, ServerList, ServerView, ShowServer
+from contracts.messages.reply import Accepted
+
+app = typer.Typer(help="Source servers.", no_args_is_help=True)
+
+
+@app.command("list")
+def list_servers(data: DataOption = DEFAULT_DATA_FOLDER, output: OutputOption = OutputFormat.TABLE) -> None:
+    """List the source servers whose agents have registered."""
+    found = on_bus(data, lambda client: client.ask("registry", "list", ListServers(), ServerList))
+    if output is OutputFormat.JSON:
+        print_json({"count": found.count, "servers": [server_json(server) for server in found.servers]})
+        return
+    print_table(
+        ("id", "name", "state", "connected", "checks", "system", "addresses"),
+        (
+            (one.id, one.name, one.state, one.is_connected, one.checks, one.operating_system, ", ".join(one.addresses))
+            for one in found.servers
+        ),
+    )
+
+
+@app.command("show")
+def show(server_id: str, data: DataOption = DEFAULT_DATA_FOLDER, output: OutputOption = OutputFormat.TABLE) -> None:
+    """Show one server: inventory and checks."""
+    message = ShowServer(server_id=server_id)
+    found = on_bus(data, lambda client: client.ask("registry", "show", message, ServerDetails))
+    if output is OutputFormat.JSON:
+        print_json(
+            server_json(found.server)
+            | {
+                "inventory": found.inventory.model_dump(mode="json"),
+                "feasibility": found.feasibility.model_dump(mode="json") if found.feasibility else None,
+            }
+        )
+        return
+    _print_server(found)
+
+
+@app.command("check")
+def check(server_id: str, data: DataOption = DEFAULT_DATA_FOLDER, output: OutputOption = OutputFormat.TABLE) -> None:
+    """Check again whether a server can be migrated."""
+    message = CheckServer(server_id=server_id)
+    found = on_bus(data, lambda client: client.ask("feasibility", "check", message, FeasibilityDetails))
+    if output is OutputFormat.JSON:
+        print_json({"server_id": found.server_id, "feasibility": found.report.model_dump(mode="json")})
+        return
+    _print_checks(found.report)
+
+
+@app.command("delete")
+def delete(server_id: str, data: DataOption = DEFAULT_DATA_FOLDER, output: OutputOption = OutputFormat.TABLE) -> None:
+    """Forget a server; refused while a task of it has not ended."""
+    message = DeleteServer(server_id=server_id)
+    on_bus(data, lambda client: client.ask("registry", "delete", message, Accepted))
+    if output is OutputFormat.JSON:
+        print_json({"id": server_id, "deleted": True})
+        return
+    out.print(f"deleted {server_id}", markup=False)
+
+
+def server_json(server: ServerView) -> dict[str, Any]:
+    """A server with the stable keys of the command line: `connected` stands beside the message's own names."""
+    return server.model_dump(mode="json") | {"connected": server.is_connected}
+
+
+def _print_server(found: ServerDetails) -> None:
+    inventory = found.inventory
+    system = inventory.operating_system
+    print_fields(
+        {
+            "id": found.server.id,
+            "name": found.server.name,
+            "state": found.server.state,
+            "connected": found.server.is_connected,
+            "system": f"{system.name or system.id} {system.version}".strip(),
+            "kernel": inventory.kernel_release,
+            "firmware": f"{inventory.firmware}, {inventory.architecture}",
+            "agent": found.server.agent_version,
+            "may be the same as": ", ".join(found.server.may_be_same_as),
+        }
+    )
+    print_table(
+        ("disk", "size", "table", "partitions"),
+        ((one.name, size(one.size_bytes), one.table, len(one.partitions)) for one in inventory.disks),
+    )
+    print_table(
+        ("mounted at", "file system", "size", "used"),
+        ((one.mount_point, one.kind, size(one.size_bytes), size(one.used_bytes)) for one in inventory.mounts),
+    )
+    if found.feasibility is not None:
+        _print_checks(found.feasibility)
+
+
+def _print_checks(report: FeasibilityReport) -> None:
+    print_fields({"checks": report.result})
+    print_table(
+        ("check", "result", "code", "cause", "remedy"),
+        ((one.name, one.result, one.code, one.cause, one.remedy) for one in report.checks),
+    )

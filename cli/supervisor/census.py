@@ -1,0 +1,57 @@
+"""Which processes stem from a data folder, and how they end."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import psutil
+
+from cli.installation import DataFolder
+
+_GENTLY_S = 10.0
+
+
+def processes_of(folder: DataFolder) -> list[psutil.Process]:
+    """Everything that a supervisor of this folder has started, target machines included; never the caller.
+
+    Told by the mark in the environment, which children and their children inherit, or, for a program that was
+    started with an empty environment, by a path of the targets' folder among its arguments.
+    """
+    mark = f"SMS_INSTALLATION={folder.path}".encode()
+    targets = f"{folder.path}/targets/"
+    found = []
+    for process in psutil.process_iter():
+        if process.pid in {os.getpid(), os.getppid()}:
+            continue
+        try:
+            environment = Path(f"/proc/{process.pid}/environ").read_bytes().split(b"\0")
+            is_ours = mark in environment or (
+                process.name().startswith("qemu-") and any(targets in argument for argument in process.cmdline())
+            )
+        except (OSError, psutil.Error):
+            continue
+        if is_ours:
+            found.append(process)
+    return found
+
+
+def end_processes(processes: Sequence[psutil.Process]) -> None:
+    """SIGTERM, and SIGKILL for what is still there after 10 s."""
+    for process in processes:
+        _signal(process, kill=False)
+    _, alive = psutil.wait_procs(processes, timeout=_GENTLY_S)
+    for process in alive:
+        _signal(process, kill=True)
+    psutil.wait_procs(alive, timeout=_GENTLY_S)
+
+
+def _signal(process: psutil.Process, *, kill: bool) -> None:
+    try:
+        if kill:
+            process.kill()
+        else:
+            process.terminate()
+    except psutil.NoSuchProcess:
+        pass

@@ -1,0 +1,215 @@
+"""What an all-in-one consists of: its processes with their commands and environments."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import sys
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from cli.client import OPERATOR
+from cli.installation import DataFolder, Installation, write_whole
+from cli.settings import CommandLineSettings
+from cli.supervisor.child import ChildSpec
+from contracts.errors import MigrationError
+from contracts.errors.cli import ADDRESS_TAKEN, PROGRAM_MISSING, USAGE
+from contracts.permissions import CONNECTION_CUTTER
+from shared.bus_server.installation import BusFiles, write_bus_configuration
+
+SERVICES: Final = (
+    "identity",
+    "registry",
+    "feasibility",
+    "certificate_issuer",
+    "target_provisioner",
+    "task",
+    "audit",
+)
+BUS_SERVER: Final = "nats-server"
+HOST_AGENT: Final = "host-agent"
+DEFAULT_BUS_PORT: Final = 4222
+
+
+@dataclass(frozen=True, kw_only=True)
+class Addresses:
+    """bus_listen: HOST:PORT, port 0 for any free one, "" for the last time's. advertise: the host name or
+    address that sources are told, with or without a port. api_listen: of the API, once there is a gateway."""
+
+    bus_listen: str = ""
+    advertise: str = ""
+    api_listen: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """bus_server is started first and stopped last. services answer health requests, host_agent does not."""
+
+    bus_server: ChildSpec
+    bus_address: tuple[str, int]
+    services: tuple[ChildSpec, ...]
+    host_agent: ChildSpec | None
+
+
+def prepare(folder: DataFolder, addresses: Addresses, settings: CommandLineSettings) -> Plan:
+    """Create or complete the data folder, and say what is to be run. Repeatable; keys are kept."""
+    folder.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for inner in (folder.logs, folder.stores):
+        inner.mkdir(mode=0o700, exist_ok=True)
+    listen = _bus_listen(folder, addresses.bus_listen)
+    host, port = split_address(listen, option="--bus-listen")
+    advertise = addresses.advertise or _last_advertise(folder)
+    # Not the server's own `client_advertise`: the services would then look for it at an address that only sources
+    # may be able to reach, after a restart.
+    advertised_host = _without_port(advertise)
+    names = (advertised_host,) if advertised_host else ()
+    files = write_bus_configuration(folder.path, listen=listen, names=names, now=datetime.now(UTC))
+    folder.path.chmod(0o700)
+    installation = Installation(
+        bus_url=f"tls://{_with_port(advertise, port)}" if advertise else files.url,
+        local_bus_url=files.url,
+        bus_listen=listen,
+        advertise=advertise,
+        ca_file=files.ca_file,
+        operator_seed_file=files.seed_file(OPERATOR),
+    )
+    folder.save_installation(installation)
+    return Plan(
+        bus_server=_bus_server(folder, files, settings),
+        bus_address=(_reachable(host), port),
+        services=tuple(_service(name, folder, files) for name in SERVICES),
+        host_agent=_host_agent(folder, files, (host, advertised_host)) if os.geteuid() == 0 else None,
+    )
+
+
+def split_address(address: str, *, option: str) -> tuple[str, int]:
+    """HOST:PORT in two. Raises MigrationError SMS.CLI.USAGE for anything else."""
+    host, _, port = address.rpartition(":")
+    if not host or not port.isdigit() or int(port) > 65535:
+        raise MigrationError(USAGE, reason=f"{option} needs HOST:PORT, not {address!r}.", command="sms up")
+    return host, int(port)
+
+
+def _bus_listen(folder: DataFolder, wanted: str) -> str:
+    """The address to listen on. Agents remember it, so that of the last time goes before any other.
+
+    Raises MigrationError SMS.CLI.ADDRESS_TAKEN when another program has it.
+    """
+    if not wanted and folder.installation_file.exists():
+        wanted = folder.installation().bus_listen
+    host, port = split_address(wanted or f"127.0.0.1:{DEFAULT_BUS_PORT}", option="--bus-listen")
+    try:
+        port = _bind_once(host, port)
+    except OSError as error:
+        if wanted:
+            raise MigrationError(
+                ADDRESS_TAKEN, address=f"{host}:{port}", reason=error.strerror, option="--bus-listen"
+            ) from error
+        port = _bind_once(host, 0)
+    return f"{host}:{port}"
+
+
+def _bind_once(host: str, port: int) -> int:
+    """The port, or for 0 a free one. Raises OSError when it cannot be listened on."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        probe.bind((host.strip("[]"), port))
+        return int(probe.getsockname()[1])
+
+
+def _last_advertise(folder: DataFolder) -> str:
+    return folder.installation().advertise if folder.installation_file.exists() else ""
+
+
+def _with_port(advertise: str, bus_port: int) -> str:
+    return advertise if _without_port(advertise) != advertise else f"{advertise}:{bus_port}"
+
+
+def _without_port(advertise: str) -> str:
+    host, _, port = advertise.rpartition(":")
+    return host if host and port.isdigit() else advertise
+
+
+def _reachable(host: str) -> str:
+    return {"0.0.0.0": "127.0.0.1", "[::]": "::1"}.get(host, host.strip("[]"))  # noqa: S104 - compared, not bound
+
+
+def _bus_server(folder: DataFolder, files: BusFiles, settings: CommandLineSettings) -> ChildSpec:
+    beside_python = Path(sys.executable).with_name(BUS_SERVER)
+    program = settings.nats_server or (str(beside_python) if beside_python.exists() else shutil.which(BUS_SERVER))
+    if not program or shutil.which(program) is None:
+        raise MigrationError(PROGRAM_MISSING, program=program or BUS_SERVER, setting="SMS_NATS_SERVER")
+    command = (*_least_privilege(), program, "-c", str(files.configuration))
+    return ChildSpec(name=BUS_SERVER, command=command, environment=_environment(folder), stop_timeout_s=15)
+
+
+def _service(name: str, folder: DataFolder, files: BusFiles) -> ChildSpec:
+    prefix = f"SMS_{name.upper()}_"
+    own = {
+        "BUS_URL": files.url,
+        "BUS_CA_FILE": str(files.ca_file),
+        "BUS_SEED_FILE": str(files.seed_file(name)),
+        "STORE_URL": f"sqlite:///{folder.stores / name}.sqlite",
+    }
+    if name == "identity":
+        own |= {
+            "ISSUER_SEED_FILE": str(files.issuer_seed_file),
+            "SYSTEM_SEED_FILE": str(files.seed_file(CONNECTION_CUTTER)),
+            "SEAL_KEY_FILE": str(files.keys_folder / "identity.seal"),
+        }
+    environment = _environment(folder) | {prefix + key: value for key, value in own.items()}
+    command = (*_least_privilege(), sys.executable, "-m", f"services.{name}")
+    return ChildSpec(name=name, command=command, environment=environment)
+
+
+def _host_agent(folder: DataFolder, files: BusFiles, hosts: tuple[str, str]) -> ChildSpec:
+    """hosts: the one that the bus listens on and the one that sources are told; a helper is reached likewise."""
+    configuration = folder.path / "host-agent.json"
+    listen, advertised = hosts
+    write_whole(
+        configuration,
+        {
+            "data_folder": str(folder.path),
+            "bus_url": files.url,
+            "bus_ca_file": str(files.ca_file),
+            "bus_seed_file": str(files.seed_file("host")),
+            "helper_bus_url": files.url,
+            "helper_ca_file": str(files.ca_file),
+            "helper_addresses": list(dict.fromkeys((*((advertised,) if advertised else ()), _reachable(listen)))),
+            "helper_listen_address": listen.strip("[]"),
+        },
+    )
+    command = (*_dies_with_the_supervisor(), sys.executable, "-m", "agents.host", str(configuration))
+    return ChildSpec(name=HOST_AGENT, command=command, environment=_environment(folder), stop_timeout_s=60)
+
+
+def _dies_with_the_supervisor() -> tuple[str, ...]:
+    # After kill -9 of the supervisor nothing would watch its children, and the next `sms up` would meet them.
+    return ("setpriv", "--pdeathsig", "TERM")
+
+
+def _least_privilege() -> tuple[str, ...]:
+    command = (*_dies_with_the_supervisor(), "--no-new-privs")
+    if os.geteuid() != 0:
+        return command
+    return (*command, "--bounding-set", "-all", "--inh-caps", "-all")
+
+
+def _environment(folder: DataFolder) -> dict[str, str]:
+    """The user's environment: it may hold further settings of the services (SMS_TASK_…), PATH and proxies.
+
+    SMS_INSTALLATION marks every process that stems from this folder, so that `sms down` finds them.
+    """
+    inherited = dict(os.environ)  # noqa: TID251 - handed on to children as it is, not read
+    return inherited | {"SMS_INSTALLATION": str(folder.path), "PYTHONUNBUFFERED": "1"}
+
+
+def describe(plan: Plan) -> str:
+    """The commands of a plan as JSON, for the supervisor's log."""
+    every = (plan.bus_server, *plan.services, *((plan.host_agent,) if plan.host_agent else ()))
+    return json.dumps({spec.name: spec.command for spec in every})

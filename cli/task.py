@@ -1,0 +1,171 @@
+"""`sms task`: create and show migration tasks."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import uuid
+from typing import Annotated
+
+import typer
+
+from cli import task_actions
+from cli.client import BusClient
+from cli.options import DEFAULT_DATA_FOLDER, DataOption, OutputOption, on_bus
+from cli.output import OutputFormat, out, print_json, print_table
+from cli.task_options import HELP, parse_options
+from cli.task_view import print_plan, print_task, task_json
+from cli.watch import Watch, goal_of
+from contracts.errors import MigrationError
+from contracts.errors.cli import NO_CONSENT, USAGE
+from contracts.messages.registry import ServerDetails, ShowServer
+from contracts.messages.reply import Accepted
+from contracts.messages.task import (
+    ActOnTask,
+    CreateTask,
+    ListTasks,
+    PlanTask,
+    ShowHistory,
+    ShowTask,
+    TaskAction,
+    TaskDetails,
+    TaskHistory,
+    TaskList,
+    TaskOptions,
+    TaskPlan,
+)
+
+app = typer.Typer(help="Migration tasks.", no_args_is_help=True)
+task_actions.register(app)
+
+
+@app.command("create")
+def create(
+    server: Annotated[str, typer.Option("--server", help="Id of the source server.")],
+    migration_type: Annotated[str, typer.Option("--type", help="file or block.")] = "file",
+    target_provider: Annotated[str, typer.Option(help="Where the target is made.")] = "local",
+    option: Annotated[list[str] | None, typer.Option("--option", metavar="KEY=VALUE", help=HELP)] = None,
+    start: Annotated[bool, typer.Option("--start", help="Start it at once.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Agree to the list of disks that will be wiped.")] = False,
+    data: DataOption = DEFAULT_DATA_FOLDER,
+    output: OutputOption = OutputFormat.TABLE,
+) -> None:
+    """Create a task in three steps: source, target, options. Shows them, and asks before anything is wiped."""
+    if migration_type not in {"file", "block"}:
+        raise MigrationError(
+            USAGE, reason=f"--type is file or block, not {migration_type!r}.", command="sms task create"
+        )
+    options = parse_options(option or [])
+    task_id = on_bus(
+        data,
+        lambda client: _create(
+            client, _request(server, migration_type, target_provider, options), start=start, yes=yes, output=output
+        ),
+    )
+    if output is OutputFormat.JSON:
+        print_json({"id": task_id})
+    else:
+        out.print(f"task {task_id} {'started' if start else 'created'}; follow it with: sms task watch {task_id}")
+
+
+@app.command("list")
+def list_tasks(
+    data: DataOption = DEFAULT_DATA_FOLDER,
+    server: Annotated[str, typer.Option(help="Only tasks of this server.")] = "",
+    output: OutputOption = OutputFormat.TABLE,
+) -> None:
+    """List tasks."""
+    found = on_bus(data, lambda client: client.ask("task", "list", ListTasks(server_id=server), TaskList))
+    if output is OutputFormat.JSON:
+        print_json({"count": found.count, "tasks": [task_json(task) for task in found.tasks]})
+        return
+    print_table(
+        ("id", "server", "type", "state", "phase", "step", "error"),
+        (
+            (one.id, one.server_name or one.server_id, one.migration_type, one.state, one.phase, one.step,
+             one.error.code if one.error else "")
+            for one in found.tasks
+        ),
+    )  # fmt: skip
+
+
+@app.command("show")
+def show(task_id: str, data: DataOption = DEFAULT_DATA_FOLDER, output: OutputOption = OutputFormat.TABLE) -> None:
+    """Show one task: state, progress, target, rounds."""
+    found = on_bus(data, lambda client: client.ask("task", "show", ShowTask(task_id=task_id), TaskDetails))
+    if output is OutputFormat.JSON:
+        print_json(task_json(found.task))
+    else:
+        print_task(found.task)
+
+
+@app.command("history")
+def history(task_id: str, data: DataOption = DEFAULT_DATA_FOLDER, output: OutputOption = OutputFormat.TABLE) -> None:
+    """Show every transition of a task."""
+    found = on_bus(data, lambda client: client.ask("task", "history", ShowHistory(task_id=task_id), TaskHistory))
+    if output is OutputFormat.JSON:
+        print_json({"count": len(found.entries), "entries": [entry.model_dump(mode="json") for entry in found.entries]})
+        return
+    print_table(
+        ("version", "at", "event", "from", "to", "step", "failure", "actor"),
+        (
+            (one.version, one.at, one.event, one.from_phase, one.to_phase, one.step,
+             one.failure.code if one.failure else "", one.actor)
+            for one in found.entries
+        ),
+    )  # fmt: skip
+
+
+@app.command("watch")
+def watch(
+    task_id: str,
+    data: DataOption = DEFAULT_DATA_FOLDER,
+    until: Annotated[str, typer.Option(help="Phase to wait for. [default: LAUNCHED or FINISHED]")] = "",
+    output: OutputOption = OutputFormat.TABLE,
+) -> None:
+    """Follow a task: a bar per disk on a terminal, else a line every 10 s.
+
+    Exits with 0 when the phase is reached, and with the error's own status when the task pauses or fails.
+    """
+    goal = goal_of(until)
+    task = on_bus(data, lambda client: Watch(client, task_id, goal, is_quiet=output is OutputFormat.JSON).run())
+    if output is OutputFormat.JSON:
+        print_json(task_json(task))
+
+
+def _request(server_id: str, migration_type: str, target_provider: str, options: TaskOptions) -> CreateTask:
+    return CreateTask.model_validate(
+        {
+            "idempotency_key": str(uuid.uuid4()),
+            "server_id": server_id,
+            "migration_type": migration_type,
+            "target_provider": target_provider,
+            "options": options,
+        }
+    )
+
+
+async def _create(client: BusClient, request: CreateTask, *, start: bool, yes: bool, output: OutputFormat) -> str:
+    if output is OutputFormat.TABLE or (start and not yes):
+        source, plan = await asyncio.gather(
+            client.ask("registry", "show", ShowServer(server_id=request.server_id), ServerDetails),
+            client.ask("task", "plan", PlanTask(server_id=request.server_id, options=request.options), TaskPlan),
+        )
+        print_plan(source, plan.layout, request, to_stderr=output is OutputFormat.JSON)
+    if start and not yes:
+        _ask_for_consent()
+    created = await client.ask("task", "create", request, Accepted)
+    if start:
+        await client.ask(
+            "task",
+            "act",
+            ActOnTask(idempotency_key=str(uuid.uuid4()), task_id=created.id, action=TaskAction.START, has_consent=True),
+            Accepted,
+        )
+    return created.id
+
+
+def _ask_for_consent() -> None:
+    """Only a person can agree: without a terminal --yes is needed."""
+    if not sys.stdin.isatty() or not typer.confirm("Wipe these disks and start?", err=True):
+        raise MigrationError(NO_CONSENT)

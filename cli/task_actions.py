@@ -1,0 +1,176 @@
+"""`sms task start|stop|sync|launch|cutover|verify|finish|delete`."""
+
+from __future__ import annotations
+
+import json
+import sys
+import uuid
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli.client import BusClient
+from cli.installation import write_whole
+from cli.options import DEFAULT_DATA_FOLDER, DataOption, OutputOption, on_bus
+from cli.output import OutputFormat, out, print_json
+from cli.task_view import print_verification, task_json
+from cli.watch import Watch, goal_of
+from contracts.errors import MigrationError
+from contracts.errors.cli import NO_CONSENT
+from contracts.messages.reply import Accepted
+from contracts.messages.task import ActOnTask, Phase, ShowTask, TaskAction, TaskDetails, TaskView
+
+WaitOption = Annotated[bool, typer.Option("--wait", help="Return when it is done, and fail if it failed.")]
+
+DIFFERENT_EXIT_CODE = 4
+_NOT_STARTED = (Phase.READY,)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands that act on a task."""
+    app.command("start")(start)
+    app.command("stop")(stop)
+    app.command("sync")(sync)
+    app.command("launch")(launch)
+    app.command("cutover")(cutover)
+    app.command("verify")(verify)
+    app.command("finish")(finish)
+    app.command("delete")(delete)
+
+
+def start(
+    task_id: str,
+    yes: Annotated[bool, typer.Option("--yes", help="Agree to the list of disks that will be wiped.")] = False,
+    wait: WaitOption = False,
+    data: DataOption = DEFAULT_DATA_FOLDER,
+    output: OutputOption = OutputFormat.TABLE,
+) -> None:
+    """Start a task, or go on after a pause or failure from the last good step."""
+    if not yes:
+        found = on_bus(data, lambda client: client.ask("task", "show", ShowTask(task_id=task_id), TaskDetails))
+        if found.task.phase in _NOT_STARTED:
+            disks = ", ".join(disk.name for disk in found.task.layout.disks)
+            question = f"The target's disks {disks} will be wiped. Start?"
+            if not sys.stdin.isatty() or not typer.confirm(question, err=True):
+                raise MigrationError(NO_CONSENT)
+    _act(data, task_id, TaskAction.START, output, wait_for=_if(wait, "LAUNCHED"), has_consent=True)
+
+
+def stop(
+    task_id: str,
+    wait: WaitOption = False,
+    data: DataOption = DEFAULT_DATA_FOLDER,
+    output: OutputOption = OutputFormat.TABLE,
+) -> None:
+    """Stop what a task does; what has been copied stays, and `start` goes on from it."""
+    _act(data, task_id, TaskAction.STOP, output, wait_for=_if(wait, "PAUSED"))
+
+
+def sync(
+    task_id: str,
+    overwrite_target: Annotated[
+        bool, typer.Option("--overwrite-target", help="After a cutover: discard what was written on the target.")
+    ] = False,
+    wait: WaitOption = False,
+    data: DataOption = DEFAULT_DATA_FOLDER,
+    output: OutputOption = OutputFormat.TABLE,
+) -> None:
+    """Copy what has changed on the source since the last round."""
+    wait_for = _if(wait, "LAUNCHED")
+    _act(data, task_id, TaskAction.SYNC, output, wait_for=wait_for, overwrite_target=overwrite_target)
+
+
+def launch(
+    task_id: str,
+    wait: WaitOption = False,
+    data: DataOption = DEFAULT_DATA_FOLDER,
+    output: OutputOption = OutputFormat.TABLE,
+) -> None:
+    """Take a point, adapt a launch layer over it, and start the target from that."""
+    _act(data, task_id, TaskAction.LAUNCH, output, wait_for=_if(wait, "LAUNCHED"))
+
+
+def cutover(
+    task_id: str,
+    wait: WaitOption = False,
+    data: DataOption = DEFAULT_DATA_FOLDER,
+    output: OutputOption = OutputFormat.TABLE,
+) -> None:
+    """Last sync round, new point and layer, target launched for good. Stop the source's services before."""
+    _act(data, task_id, TaskAction.CUTOVER, output, wait_for=_if(wait, "LAUNCHED"))
+
+
+def verify(
+    task_id: str,
+    report: Annotated[Path | None, typer.Option("--report", help="Write the whole report, as JSON.")] = None,
+    data: DataOption = DEFAULT_DATA_FOLDER,
+    output: OutputOption = OutputFormat.TABLE,
+) -> int:
+    """Read the replica back from disk and compare it with what the last round read; exits with 4 if it differs."""
+    task = on_bus(data, lambda client: _verify(client, task_id, is_quiet=output is OutputFormat.JSON))
+    found = task.verification
+    if found is None:
+        out.print(f"task {task_id} has no verification report")
+        return 1
+    if report is not None:
+        write_whole(report, found.model_dump(mode="json"))
+    if output is OutputFormat.JSON:
+        print_json({"id": task_id, "is_equal": found.is_equal} | json.loads(found.model_dump_json()))
+    else:
+        print_verification(found)
+    return 0 if found.is_equal else DIFFERENT_EXIT_CODE
+
+
+def finish(
+    task_id: str,
+    wait: WaitOption = False,
+    data: DataOption = DEFAULT_DATA_FOLDER,
+    output: OutputOption = OutputFormat.TABLE,
+) -> None:
+    """End a task: the target becomes self-contained, everything temporary is released."""
+    _act(data, task_id, TaskAction.FINISH, output, wait_for=_if(wait, "FINISHED"))
+
+
+def delete(
+    task_id: str,
+    wait: WaitOption = False,
+    data: DataOption = DEFAULT_DATA_FOLDER,
+    output: OutputOption = OutputFormat.TABLE,
+) -> None:
+    """Delete a task; of one that has not finished the target and its copy go too."""
+    _act(data, task_id, TaskAction.DELETE, output, wait_for=_if(wait, "DELETED"))
+
+
+def _if(wait: bool, phase: str) -> str:
+    return phase if wait else ""
+
+
+def _act(data: Path, task_id: str, action: TaskAction, output: OutputFormat, *, wait_for: str, **flags: bool) -> None:
+    async def work(client: BusClient) -> TaskView | None:
+        before = await client.ask("task", "show", ShowTask(task_id=task_id), TaskDetails)
+        await _request(client, task_id, action, **flags)
+        if not wait_for:
+            return None
+        watch = Watch(
+            client, task_id, goal_of(wait_for), is_quiet=output is OutputFormat.JSON, after=before.task.version
+        )
+        return await watch.run()
+
+    task = on_bus(data, work)
+    if output is OutputFormat.JSON:
+        print_json(task_json(task) if task else {"id": task_id, "action": action.value})
+    elif task is None:
+        out.print(f"{action.value}: accepted; follow it with: sms task watch {task_id}", markup=False)
+
+
+async def _verify(client: BusClient, task_id: str, *, is_quiet: bool) -> TaskView:
+    before = await client.ask("task", "show", ShowTask(task_id=task_id), TaskDetails)
+    await _request(client, task_id, TaskAction.VERIFY)
+    goal = frozenset({before.task.phase})
+    return await Watch(client, task_id, goal, is_quiet=is_quiet, after=before.task.version).run()
+
+
+async def _request(client: BusClient, task_id: str, action: TaskAction, **flags: bool) -> None:
+    message = ActOnTask(idempotency_key=str(uuid.uuid4()), task_id=task_id, action=action, **flags)
+    await client.ask("task", "act", message, Accepted)

@@ -1,0 +1,1 @@
+"""Makes documents of the contracts: pure, `contracts.generate` writes them."""
