@@ -1,13 +1,13 @@
 from __future__ import annotations
 
 import pytest
+
 from contracts.errors import ErrorCode, MigrationError
 from contracts.messages.task import Phase, TaskAction
 from services.task.domain.instructions import agent_command, service_command
 from services.task.domain.phases import ACTIONS, LEGS, Leg, Step
 from services.task.domain.saga import act, allowed_actions, fail, succeed
 from services.task.domain.task import Task
-
 from tests.unit.task.saga_world import cause, learned, new_task
 
 MENDABLE = ErrorCode(code="SMS.TEST.MENDABLE", cause="c", remedy="r", is_resumable=True)
@@ -140,4 +140,4 @@ def test_nothing_can_be_asked_of_a_deleted_task() -> None:
 def test_every_action_of_the_table_leads_to_a_leg_of_the_table() -> None:
     for leg in ACTIONS.values():
         assert leg in LEGS
-    assert {leg for leg in Leg} == set(LEGS)
+    assert set(Leg) == set(LEGS)
