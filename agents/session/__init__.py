@@ -1,0 +1,6 @@
+"""An agent on the bus: enrolment, login, commands, statuses that survive everything. See `session.AgentSession`."""
+
+from agents.session.credential import Credential
+from agents.session.session import AgentSession
+
+__all__ = ["AgentSession", "Credential"]

@@ -1,0 +1,93 @@
+"""One connection to the bus. It never reconnects by itself: the session makes a new one, with a new proof."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import ssl
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from nats.aio.client import Client
+from nats.errors import Error as NatsError
+from nats.errors import NoServersError
+
+_logger: Final = logging.getLogger("sms.agent.session")
+# The bus waits up to 10 s for identity when a thousand agents come back at once.
+_CONNECT_TIMEOUT_S: Final = 12
+# A dead peer is noticed after two unanswered pings: "stalled" within 20 s.
+_PING_INTERVAL_S: Final = 8
+_UNANSWERED_PINGS: Final = 2
+_DENIED: Final = "authorization violation"
+
+
+class UnreachableError(Exception):
+    """No server of the bus could be spoken to."""
+
+
+class DeniedError(Exception):
+    """The bus has refused the login; it gives no reason."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class BusAddress:
+    """Where the bus is, and the only authority that may vouch for it."""
+
+    servers: tuple[str, ...]
+    ca_file: Path
+
+    @classmethod
+    def of(cls, bus_url: str, ca_file: Path) -> BusAddress:
+        """bus_url: ``HOST:PORT`` or ``tls://HOST:PORT``; several are separated by commas."""
+        hosts = [part.strip().partition("://")[2] or part.strip() for part in bus_url.split(",") if part.strip()]
+        return cls(servers=tuple(f"tls://{host}" for host in hosts), ca_file=ca_file)
+
+
+async def open_connection(
+    address: BusAddress, *, user: str, password: Callable[[], str], inbox_prefix: str, on_closed: asyncio.Event
+) -> Client:
+    """Log in. on_closed is set when the connection ends. Raises UnreachableError or DeniedError.
+
+    TLS is spoken from the first byte: a proof never travels in clear, whatever a man in the middle claims.
+    """
+    context = ssl.create_default_context(cafile=address.ca_file)
+    context.minimum_version = ssl.TLSVersion.TLSv1_3
+    client = Client()
+
+    async def closed() -> None:
+        on_closed.set()
+
+    async def on_error(error: Exception) -> None:
+        _logger.debug("bus: %s", type(error).__name__)
+
+    try:
+        await client.connect(
+            servers=list(address.servers),
+            user=user,
+            password=password,
+            tls=context,
+            tls_handshake_first=True,
+            inbox_prefix=inbox_prefix,
+            allow_reconnect=False,
+            # With these the client tries each server once or twice and gives up, instead of trying for ever.
+            max_reconnect_attempts=1,
+            reconnect_time_wait=0,
+            connect_timeout=_CONNECT_TIMEOUT_S,
+            ping_interval=_PING_INTERVAL_S,
+            max_outstanding_pings=_UNANSWERED_PINGS,
+            closed_cb=closed,
+            error_cb=on_error,
+        )
+    except NoServersError as error:
+        raise UnreachableError("no server answers") from error
+    except NatsError as error:
+        await client.close()
+        if _DENIED in str(error).lower():
+            raise DeniedError from error
+        raise UnreachableError(str(error)) from error
+    except (OSError, TimeoutError) as error:
+        await client.close()
+        raise UnreachableError(type(error).__name__) from error
+    return client
