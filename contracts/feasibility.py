@@ -10,11 +10,15 @@ CheckResult = Literal["OK", "WARN", "ERROR"]
 
 
 class Check(Model):
-    """One rule's outcome. id is stable; code, cause and remedy are empty for OK. looked_at: the facts used."""
+    """One rule's outcome. id is stable; code, cause and remedy are empty for OK. looked_at: the facts used.
+
+    severity: the worst result that this rule can have.
+    """
 
     id: str
     name: str
     result: CheckResult
+    severity: Literal["WARN", "ERROR"] = "ERROR"
     code: str = ""
     cause: str = ""
     remedy: str = ""

@@ -1,0 +1,1 @@
+"""Tables that come as files with the program."""

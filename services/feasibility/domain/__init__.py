@@ -1,0 +1,1 @@
+"""The rules, without I/O: an inventory in, a report out."""

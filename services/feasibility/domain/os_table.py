@@ -1,0 +1,119 @@
+"""The compatibility table of operating systems, and which of its rows stands for a server."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+from contracts.inventory import OperatingSystem
+
+# What stands before the version in the table, and the ID of os-release that means it.
+_NAMES: Final = (
+    ("Red Hat Enterprise Linux", "rhel"),
+    ("CentOS Stream", "centos stream"),
+    ("CentOS", "centos"),
+    ("Oracle Linux", "ol"),
+    ("SUSE Linux Enterprise Server", "sles"),
+    ("Ubuntu Server", "ubuntu"),
+    ("Debian GNU/Linux", "debian"),
+    ("EulerOS", "euleros"),
+    ("Amazon Linux", "amzn"),
+    ("Alibaba Cloud Linux", "alinux"),
+    ("TencentOS Server", "tencentos"),
+)
+_ALIASES: Final = {"alios": "alinux", "aliyun": "alinux", "tlinux": "tencentos", "sles_sap": "sles", "redhat": "rhel"}
+
+Version = tuple[int, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class OsRow:
+    """One row as it stands in the table. uefi_supported: yes, no or n/a."""
+
+    name: str
+    bits: int = 64
+    uefi_supported: str = "n/a"
+    remarks: str = ""
+
+    @property
+    def system(self) -> str:
+        """The system that the row is of, as `system_of` names it; "" for a name that is not known."""
+        return next((system for prefix, system in _NAMES if self.name.startswith(prefix)), "")
+
+    @property
+    def version(self) -> Version:
+        """The version in the row's name; a service pack is its minor number."""
+        prefix = next((text for text, _ in _NAMES if self.name.startswith(text)), "")
+        rest = self.name[len(prefix) :].partition("(")[0]
+        return _without_third_zero(_numbers(rest))
+
+    @property
+    def variant(self) -> str:
+        """What stands in brackets behind the version, such as TK4."""
+        return self.name.partition("(")[2].rstrip(")")
+
+
+@dataclass(frozen=True)
+class OsTable:
+    """All rows in the table's order."""
+
+    rows: tuple[OsRow, ...] = ()
+
+    def row_for(self, system: OperatingSystem) -> OsRow | None:
+        """The row that names exactly this release (8.11.1 is Debian GNU/Linux 8.11.0); None when there is none."""
+        version = version_of(system)
+        fitting = [row for row in self._rows_of(system) if row.version and _begins_with(version, row.version)]
+        plain_first = sorted(
+            fitting, key=lambda row: (row.variant not in system.name, -len(row.version), bool(row.variant))
+        )
+        return plain_first[0] if version and plain_first else None
+
+    def nearest_row(self, system: OperatingSystem) -> OsRow | None:
+        """The row of the same system with the nearest version, for the user to compare with."""
+        version = version_of(system) or (0,)
+        rows = [row for row in self._rows_of(system) if row.version]
+        return min(rows, key=lambda row: _distance(row.version, version), default=None)
+
+    def _rows_of(self, system: OperatingSystem) -> list[OsRow]:
+        wanted = system_of(system)
+        return [row for row in self.rows if wanted and row.system == wanted]
+
+
+def system_of(system: OperatingSystem) -> str:
+    """The ID of os-release, with its aliases; CentOS Stream is told from CentOS."""
+    identifier = system.id.lower()
+    if identifier == "centos" and "stream" in system.name.lower():
+        return "centos stream"
+    return _ALIASES.get(identifier, identifier)
+
+
+def version_of(system: OperatingSystem) -> Version:
+    """The version's numbers. EulerOS calls its 2.2 "2.0 (SP2)"."""
+    numbers = _numbers(system.version or system.version_id)
+    service_pack = re.search(r"\bSP(\d+)", f"{system.name} {system.version}")
+    if system_of(system) in ("euleros", "sles") and service_pack and numbers[1:2] in ((), (0,)):
+        return (*numbers[:1], int(service_pack.group(1)))
+    return numbers
+
+
+def _numbers(text: str) -> Version:
+    service_pack = re.search(r"\bSP(\d+)", text)
+    found = re.search(r"\d{1,9}(?:\.\d{1,9})*", text)
+    numbers = tuple(int(part) for part in found.group(0).split(".")) if found else ()
+    return (*numbers[:1], int(service_pack.group(1))) if service_pack else numbers
+
+
+def _without_third_zero(version: Version) -> Version:
+    return version[:2] if len(version) == 3 and version[2] == 0 else version
+
+
+def _begins_with(version: Version, beginning: Version) -> bool:
+    padded = version + (0,) * (len(beginning) - len(version))
+    return padded[: len(beginning)] == beginning
+
+
+def _distance(one: Version, other: Version) -> tuple[int, ...]:
+    length = max(len(one), len(other))
+    padded = (version + (0,) * (length - len(version)) for version in (one, other))
+    return tuple(abs(left - right) for left, right in zip(*padded, strict=True))

@@ -1,0 +1,18 @@
+"""All rules, in the order in which they are shown."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from services.feasibility.domain.rule import Rule
+from services.feasibility.domain.rules import boot, disks, file_systems, kernel, network, operating_system, space
+
+ALL_RULES: Final[tuple[Rule, ...]] = (
+    *operating_system.RULES,
+    *kernel.RULES,
+    *boot.RULES,
+    *disks.RULES,
+    *file_systems.RULES,
+    *space.RULES,
+    *network.RULES,
+)
