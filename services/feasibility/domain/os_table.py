@@ -64,10 +64,9 @@ class OsTable:
         """The row that names exactly this release (8.11.1 is Debian GNU/Linux 8.11.0); None when there is none."""
         version = version_of(system)
         fitting = [row for row in self._rows_of(system) if row.version and _begins_with(version, row.version)]
-        plain_first = sorted(
-            fitting, key=lambda row: (row.variant not in system.name, -len(row.version), bool(row.variant))
-        )
-        return plain_first[0] if version and plain_first else None
+        if not version or not fitting:
+            return None
+        return min(fitting, key=lambda row: (-len(row.version), _variant_rank(row.variant, system.name)))
 
     def nearest_row(self, system: OperatingSystem) -> OsRow | None:
         """The row of the same system with the nearest version, for the user to compare with."""
@@ -95,6 +94,12 @@ def version_of(system: OperatingSystem) -> Version:
     if system_of(system) in ("euleros", "sles") and service_pack and numbers[1:2] in ((), (0,)):
         return (*numbers[:1], int(service_pack.group(1)))
     return numbers
+
+
+def _variant_rank(variant: str, name: str) -> int:
+    if not variant:
+        return 1
+    return 0 if variant in name else 2
 
 
 def _numbers(text: str) -> Version:
