@@ -21,3 +21,9 @@ AGENT_NO_VOLUME = ErrorCode(
     cause="The file system of {mount_point}, which the task copies, is not mounted on the source.",
     remedy="Mount it, restart the agent (`systemctl restart sms-agent`), then resume with `sms task start {task_id}`.",
 )
+AGENT_OPTIONS = ErrorCode(
+    code="SMS.AGENT.OPTIONS",
+    exit_code=2,
+    cause="The agent cannot start with these options: {reason}.",
+    remedy="Give --bus, --ca, --access-key and --secret-key-file, or --config with a file that has them.",
+)

@@ -1,0 +1,149 @@
+"""The source agent: registers its server, reports it, and carries out the commands of its tasks."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Final, TypeVar
+
+from agents.session import AgentSession
+from agents.source.inventory import collect
+from agents.source.transfer_work import TransferWork, unexpected
+from agents.task_folder import TaskFolder, task_folders
+from contracts.inventory import SourceInventory
+from contracts.messages.agent import (
+    AgentCommand,
+    AgentInventory,
+    AgentProgress,
+    AgentRegistered,
+    AgentResult,
+    CollectInventory,
+    CopyVolumes,
+    ForgetTask,
+    MakeKey,
+    StopWork,
+    SyncVolumes,
+    TransferCommand,
+    VerifyVolumes,
+)
+
+_TRANSFERS: Final = (CopyVolumes, SyncVolumes, VerifyVolumes)
+_C = TypeVar("_C", bound=AgentCommand)
+
+
+class SourceAgent:
+    """roots: mount point to a private view of that file system (`agents.source.bind`)."""
+
+    def __init__(
+        self,
+        session: AgentSession,
+        *,
+        inventory: SourceInventory,
+        root: Path,
+        roots: Mapping[str, Path],
+        state_folder: Path,
+        own_paths: Sequence[str],
+    ) -> None:
+        self._session = session
+        self._inventory = inventory
+        self._root = root
+        self._roots = roots
+        self._state_folder = state_folder
+        self._own_paths = own_paths
+        self._running: dict[str, TransferWork] = {}
+        self._publishing: set[asyncio.Task[None]] = set()
+
+    async def run(self) -> None:
+        """Log in, register, go on with what a restart interrupted, and serve commands until cancelled."""
+        session = self._session
+        self._serve(MakeKey, self.make_key)
+        for transfer in _TRANSFERS:
+            self._serve(transfer, self.transfer)
+        self._serve(StopWork, self.stop_work)
+        self._serve(ForgetTask, self.forget_task)
+        self._serve(CollectInventory, self.collect_inventory)
+        await session.start()
+        await session.publish_status(
+            AgentRegistered(
+                role="source",
+                session_id=session.session_id,
+                agent_version=self._inventory.agent_version,
+                inventory=self._inventory,
+            )
+        )
+        await asyncio.gather(*(self._resume(command) for command in self._interrupted()))
+        await asyncio.Event().wait()
+
+    async def make_key(self, command: MakeKey) -> AgentResult:
+        """A key for this task's channel; only its certificate request leaves."""
+        folder = TaskFolder(self._state_folder, command.task_id)
+        csr_pem = folder.certificate_request(command.account, "source")
+        return AgentResult(task_id=command.task_id, epoch=command.epoch, verb=command.VERB, csr_pem=csr_pem)
+
+    async def transfer(self, command: TransferCommand) -> AgentResult:
+        """Copy, sync or verify; what ran for the task before is stopped first."""
+        same = self._running.get(command.task_id)
+        if same is not None and (same.command.epoch, same.command.VERB) == (command.epoch, command.VERB):
+            return await same.result()
+        await self._stop(command.task_id)
+        folder = TaskFolder(self._state_folder, command.task_id)
+        folder.remember(command)
+        work = TransferWork(
+            command, folder=folder, roots=self._roots, own_paths=self._own_paths, on_progress=self._report
+        )
+        self._running[command.task_id] = work
+        result = await work.run()
+        if self._running.get(command.task_id) is work:
+            del self._running[command.task_id]
+            folder.forget_command()
+        return result
+
+    async def stop_work(self, command: StopWork) -> AgentResult:
+        """Stop what runs for the task."""
+        await self._stop(command.task_id)
+        return AgentResult(task_id=command.task_id, epoch=command.epoch, verb=command.VERB)
+
+    async def forget_task(self, command: ForgetTask) -> AgentResult:
+        """Remove every trace of the task."""
+        await self._stop(command.task_id)
+        TaskFolder(self._state_folder, command.task_id).remove()
+        return AgentResult(task_id=command.task_id, epoch=command.epoch, verb=command.VERB)
+
+    async def collect_inventory(self, command: CollectInventory) -> AgentResult:
+        """Look at the server again."""
+        try:
+            self._inventory = await asyncio.to_thread(collect, self._root)
+        except OSError as error:
+            failure = unexpected(command.VERB, command.task_id, error)
+            return AgentResult(task_id=command.task_id, epoch=command.epoch, verb=command.VERB, failure=failure)
+        await self._session.publish_status(
+            AgentInventory(session_id=self._session.session_id, inventory=self._inventory)
+        )
+        return AgentResult(task_id=command.task_id, epoch=command.epoch, verb=command.VERB)
+
+    def _interrupted(self) -> list[TransferCommand]:
+        commands: list[TransferCommand] = []
+        for folder in task_folders(self._state_folder):
+            kind, text = folder.remembered() or ("", "")
+            commands += [model.model_validate_json(text) for model in _TRANSFERS if kind == model.TYPE]
+        return commands
+
+    def _serve(self, model: type[_C], carry_out: Callable[[_C], Awaitable[AgentResult]]) -> None:
+        async def handle(command: _C) -> None:
+            await self._session.publish_status(await carry_out(command))
+
+        self._session.on_command(model.VERB, model, handle)
+
+    async def _resume(self, command: TransferCommand) -> None:
+        await self._session.publish_status(await self.transfer(command))
+
+    async def _stop(self, task_id: str) -> None:
+        work = self._running.pop(task_id, None)
+        if work is not None:
+            await work.stop()
+
+    def _report(self, progress: AgentProgress) -> None:
+        publishing = asyncio.get_running_loop().create_task(self._session.publish_core(progress))
+        self._publishing.add(publishing)
+        publishing.add_done_callback(self._publishing.discard)

@@ -1,0 +1,116 @@
+"""Start a source agent: options, private view of the file systems, session, until a signal."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import signal
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from pydantic import ValidationError
+
+from agents.session import AgentSession, Credential
+from agents.source.app import SourceAgent
+from agents.source.bind import private_roots
+from agents.source.inventory import collect
+from agents.version import VERSION
+from contracts.base import Model
+from contracts.errors import MigrationError
+from contracts.errors.agent_work import AGENT_OPTIONS
+from contracts.inventory import SourceInventory
+
+DEFAULT_STATE_FOLDER: Final = Path("/var/lib/sms-agent")
+
+
+class SourceOptions(Model):
+    """How a source agent is started. access_key and secret_key_file are needed until it has enrolled."""
+
+    bus: str
+    ca: Path
+    access_key: str = ""
+    secret_key_file: Path | None = None
+    account: str = "default"
+    root: Path = Path("/")
+    state: Path = DEFAULT_STATE_FOLDER
+
+    @classmethod
+    def from_arguments(cls, arguments: Mapping[str, Any]) -> SourceOptions:
+        """Command line over file over defaults. Raises MigrationError SMS.AGENT.OPTIONS."""
+        named = {name: value for name, value in arguments.items() if value is not None and name in cls.model_fields}
+        given = named
+        if path := arguments.get("config"):
+            try:
+                kept = json.loads(Path(path).read_text(encoding="utf-8"))
+            except (OSError, ValueError) as error:
+                raise MigrationError(AGENT_OPTIONS, reason=f"{path} cannot be read: {error}") from error
+            given = kept | named
+        try:
+            return cls.model_validate(given)
+        except ValidationError as error:
+            missing = ", ".join(str(each["loc"][0]) for each in error.errors())
+            raise MigrationError(AGENT_OPTIONS, reason=f"missing or not valid: {missing}") from error
+
+
+def run_source(options: SourceOptions) -> int:
+    """Serve until SIGTERM or SIGINT. Raises MigrationError when the first login is refused."""
+    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(levelname)s %(name)s %(message)s")
+    options.state.mkdir(mode=0o700, parents=True, exist_ok=True)
+    inventory = collect(options.root).model_copy(update={"agent_version": VERSION})
+    # Before any thread: a mount namespace belongs to the threads that exist when it is made.
+    roots = private_roots(inventory.mounts)
+    return asyncio.run(_serve(options, inventory, roots))
+
+
+async def _serve(options: SourceOptions, inventory: SourceInventory, roots: Mapping[str, Path]) -> int:
+    session = AgentSession(
+        bus_url=options.bus,
+        ca_file=options.ca,
+        state_folder=options.state,
+        role="source",
+        credential=_credential(options),
+        hostname=inventory.hostname,
+        fingerprint=inventory.fingerprint,
+        version=VERSION,
+    )
+    agent = SourceAgent(
+        session,
+        inventory=inventory,
+        root=options.root,
+        roots=roots,
+        state_folder=options.state,
+        own_paths=own_paths(options),
+    )
+    serving = asyncio.ensure_future(agent.run())
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, serving.cancel)
+    try:
+        await serving
+    except asyncio.CancelledError:
+        return 0
+    finally:
+        await session.stop()
+    return 1
+
+
+def _credential(options: SourceOptions) -> Credential | None:
+    if not options.access_key or options.secret_key_file is None:
+        return None
+    try:
+        secret = options.secret_key_file.read_text(encoding="ascii").strip()
+    except FileNotFoundError:
+        return None  # an agent that has enrolled needs it no more
+    return Credential(form="ak", identifier=options.access_key, secret=secret, account=options.account)
+
+
+def own_paths(options: SourceOptions) -> tuple[str, ...]:
+    """What belongs to this agent and must not travel, as paths of the migrated system."""
+    from agents.install.own_paths import OWN_PATHS
+
+    mine = [options.state, options.ca, *([options.secret_key_file] if options.secret_key_file else [])]
+    root = options.root.resolve()
+    inside = [Path("/") / path.resolve().relative_to(root) for path in mine if path.resolve().is_relative_to(root)]
+    return (*OWN_PATHS, *(str(path) for path in inside))

@@ -1,0 +1,115 @@
+"""One transfer of a task at a time: full copy, sync round or verification, in a thread, stoppable."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from agents.source.copy.session import SourceSession
+from agents.task_folder import TaskFolder
+from agents.transfer.tls import source_context
+from contracts.errors import Failure, MigrationError
+from contracts.errors.agent_work import AGENT_NO_VOLUME, AGENT_WORK_FAILED
+from contracts.layout import CopyVolume
+from contracts.messages.agent import AgentProgress, AgentResult, SyncVolumes, TransferCommand, VerifyVolumes
+from contracts.transfer import TransferProgress
+
+OnProgress = Callable[[AgentProgress], None]
+
+
+class TransferWork:
+    """Carries out one TransferCommand.
+
+    roots: mount point to a private view of that file system. on_progress is called in the event loop.
+    """
+
+    def __init__(
+        self,
+        command: TransferCommand,
+        *,
+        folder: TaskFolder,
+        roots: Mapping[str, Path],
+        own_paths: Sequence[str],
+        on_progress: OnProgress,
+    ) -> None:
+        self.command = command
+        self._folder = folder
+        self._roots = roots
+        self._own_paths = own_paths
+        self._on_progress = on_progress
+        self._loop = asyncio.get_running_loop()
+        self._session: SourceSession | None = None
+        self._has_stopped = False
+        self._ended: asyncio.Future[AgentResult] = self._loop.create_future()
+
+    async def result(self) -> AgentResult:
+        """Wait for the work that `run` carries out elsewhere."""
+        return await asyncio.shield(self._ended)
+
+    async def run(self) -> AgentResult:
+        """The result, also of a failure; only a cancellation raises."""
+        result = await self._carry_out()
+        self._ended.set_result(result)
+        return result
+
+    async def _carry_out(self) -> AgentResult:
+        command = self.command
+        result = AgentResult(task_id=command.task_id, epoch=command.epoch, verb=command.VERB)
+        try:
+            return await asyncio.to_thread(self._transfer, result)
+        except MigrationError as error:
+            return result.model_copy(update={"failure": error.failure})
+        except Exception as error:  # noqa: BLE001 - the edge of the agent's work: the task must learn of it
+            return result.model_copy(update={"failure": unexpected(command.VERB, command.task_id, error)})
+
+    async def stop(self) -> None:
+        """End the work and wait for it; what has been copied stays."""
+        self._has_stopped = True
+        if self._session is not None:
+            self._session.request_stop()
+        await self.result()
+
+    def _transfer(self, result: AgentResult) -> AgentResult:
+        command = self.command
+        session = SourceSession(
+            task_id=command.task_id,
+            volumes=[self._reachable(volume) for volume in command.volumes],
+            endpoints=command.endpoints,
+            tls=source_context(
+                certificate=command.channel.certificate_pem,
+                key=self._folder.key_pem(),
+                authority=command.channel.authority_pem,
+            ),
+            state_folder=self._folder.work(command.generation),
+            excludes=command.excludes,
+            own_paths=self._own_paths,
+            rate_limit_bit_s=command.rate_limit_bit_s,
+            on_progress=self._report,
+        )
+        self._session = session
+        if self._has_stopped:
+            session.request_stop()
+        match command:
+            case VerifyVolumes():
+                return result.model_copy(update={"verification": session.verify()})
+            case SyncVolumes():
+                return result.model_copy(update={"summary": session.sync(command.round_number)})
+            case _:
+                return result.model_copy(update={"summary": session.copy()})
+
+    def _reachable(self, volume: CopyVolume) -> CopyVolume:
+        root = self._roots.get(volume.mount_point)
+        if root is None:
+            raise MigrationError(AGENT_NO_VOLUME, mount_point=volume.mount_point, task_id=self.command.task_id)
+        return volume.model_copy(update={"source_path": str(root)})
+
+    def _report(self, progress: TransferProgress) -> None:
+        command = self.command
+        message = AgentProgress(task_id=command.task_id, epoch=command.epoch, verb=command.VERB, progress=progress)
+        self._loop.call_soon_threadsafe(self._on_progress, message)
+
+
+def unexpected(verb: str, task_id: str, error: Exception) -> Failure:
+    """An error that no code stands for."""
+    return AGENT_WORK_FAILED.failure(verb=verb, task_id=task_id, reason=f"{type(error).__name__}: {error}")
