@@ -106,8 +106,6 @@ def volume_finding(folder: TargetFolder) -> str:
 def stop_helper(folder: TargetFolder) -> None:
     """End the helper with everything that it started, mounted or attached; its volume stays."""
     record = load_helper(folder)
-    if record is None:
-        return
     # The record goes first: a watcher that finds it dead must not start it again.
     (folder.helper / "helper.json").unlink(missing_ok=True)
     _sweep(folder, record)
@@ -153,14 +151,14 @@ def _configuration(
     ).encode()
 
 
-def _sweep(folder: TargetFolder, record: HelperRecord) -> None:
+def _sweep(folder: TargetFolder, record: HelperRecord | None) -> None:
     """End what is left of a helper: its session, whatever sees its state folder mounted, and its loop devices.
 
     By its mount and arguments too, since a kill may have come between the start and the record of it.
     """
     state = folder.helper / "state"
     members = {*processes_that_see(state), *processes_with_argument(str(state))}
-    if record.process is not None and record.process.boot_id == boot_id():
+    if record is not None and record.process is not None and record.process.boot_id == boot_id():
         members |= set(session_members(record.process.pid))
     end_processes(sorted(members), grace_s=_STOP_GRACE_S)
     detach_loops_below(folder.path)

@@ -1,0 +1,1 @@
+"""Targets: owns the records of target servers, temporary volumes, points and launch layers; asks providers."""

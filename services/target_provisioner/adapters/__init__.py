@@ -1,0 +1,1 @@
+"""Providers, and the records of targets."""
