@@ -8,11 +8,12 @@ import traceback
 from pathlib import Path
 
 from rich.text import Text
+from typer.exceptions import TyperException
 
 from cli.output import cell, err
 from contracts.errors import Failure
 from contracts.errors.catalogue import load_catalogue
-from contracts.errors.cli import INTERNAL
+from contracts.errors.cli import INTERNAL, USAGE
 
 INTERRUPTED_EXIT_CODE = 130
 
@@ -29,6 +30,19 @@ def show_failure(failure: Failure) -> None:
     for name, text in (("cause", failure.cause), ("remedy", failure.remedy)):
         for number, line in enumerate(text.splitlines() or [""]):
             err.print(Text(f"{name if number == 0 else '':<8}", style="bold"), cell(line), sep="")
+
+
+def show_usage_error(error: TyperException) -> int:
+    """What was wrong with the command line, on stderr; returns the exit status."""
+    text = error.format_message()
+    if "\n" in text:
+        # A group without a command: the text is its help.
+        err.print(text, markup=False)
+        return error.exit_code
+    context = getattr(error, "ctx", None)
+    failure = USAGE.failure(reason=text, command=context.command_path if context else "sms")
+    show_failure(failure)
+    return exit_code_of(failure)
 
 
 def record_unexpected(error: Exception, folder: Path) -> Failure:

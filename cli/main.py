@@ -6,11 +6,11 @@ import sys
 from itertools import pairwise
 from pathlib import Path
 
-import click
 import typer
+from typer.exceptions import Abort, TyperException
 
 from cli import agent, audit, contracts_export, credential, point, server, task, up_down
-from cli.failures import INTERRUPTED_EXIT_CODE, exit_code_of, record_unexpected, show_failure
+from cli.failures import INTERRUPTED_EXIT_CODE, exit_code_of, record_unexpected, show_failure, show_usage_error
 from cli.settings import CommandLineSettings
 from contracts.errors import MigrationError
 
@@ -43,11 +43,10 @@ def run(arguments: list[str]) -> int:
     except MigrationError as error:
         show_failure(error.failure)
         return exit_code_of(error.failure)
-    except (click.exceptions.Abort, KeyboardInterrupt):
+    except (Abort, KeyboardInterrupt):
         return INTERRUPTED_EXIT_CODE
-    except click.ClickException as error:
-        error.show()
-        return error.exit_code
+    except TyperException as error:
+        return show_usage_error(error)
     except BrokenPipeError:
         # The reader (`| head`) has what it wanted; a second failure at exit would only be noise.
         sys.stderr.close()

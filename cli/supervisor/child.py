@@ -42,6 +42,7 @@ class Child:
         self._keeper: asyncio.Task[None] | None = None
         self._restarts = 0
         self._is_wanted = True
+        self._was_healthy = False
 
     def view(self) -> ProcessState:
         """The process as the state file shows it."""
@@ -55,13 +56,9 @@ class Child:
 
     def mark_running(self) -> None:
         """It has been seen healthy."""
-        if self._state == "starting":
+        self._was_healthy = True
+        if self._state != "running":
             self._set("running")
-
-    @property
-    def has_restarted(self) -> bool:
-        """Whether it ended by itself at least once."""
-        return self._restarts > 0
 
     async def stop(self) -> None:
         """End the process for good: SIGTERM, after stop_timeout_s SIGKILL."""
@@ -114,7 +111,8 @@ class Child:
         except OSError as error:
             return str(error)
         self._process = process
-        self._set("starting" if self._restarts == 0 else "running")
+        # Once it has been healthy, a restart is short and needs no new look.
+        self._set("running" if self._was_healthy else "starting")
         assert process.stdout is not None  # noqa: S101 - asked for above; tells the type checker
         # A child of the child may hold the pipe open for longer: the end of the process counts, not of the pipe.
         follower = asyncio.create_task(self._log.follow(process.stdout))

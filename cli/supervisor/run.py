@@ -100,16 +100,28 @@ class Supervisor:
                 await self._wait_for_bus()
                 for child in (*self._services, *self._unasked):
                     child.start()
-                async with connect(self._folder) as client:
-                    await asyncio.gather(
-                        *(self._wait_for_service(client, child) for child in self._services),
-                        *(self._wait_until_settled(child) for child in self._unasked),
-                    )
+                await self._wait_for_all(gives_up=True)
         except TimeoutError:
             self._report_unhealthy(time.monotonic() - started_at)
-            return
+            # In the foreground the user may mend the cause meanwhile: every part is still tried again.
+            await self._wait_for_bus()
+            await self._wait_for_all(gives_up=False)
+            self._problem = ""
         self._is_complete = True
         self._save()
+
+    async def _wait_for_all(self, *, gives_up: bool) -> None:
+        async with connect(self._folder) as client:
+            waiting = [
+                *(self._wait_for_service(client, child, gives_up=gives_up) for child in self._services),
+                *(self._wait_until_settled(child) for child in self._unasked),
+            ]
+            tasks = [asyncio.create_task(work) for work in waiting]
+            try:
+                await asyncio.gather(*tasks)
+            finally:
+                for task in tasks:
+                    task.cancel()
 
     async def _wait_for_bus(self) -> None:
         """The server speaks first, in plain text, before TLS begins."""
@@ -124,9 +136,9 @@ class Supervisor:
             await asyncio.sleep(_POLL_S)
         self._bus_server.mark_running()
 
-    async def _wait_for_service(self, client: BusClient, child: Child) -> None:
+    async def _wait_for_service(self, client: BusClient, child: Child, *, gives_up: bool) -> None:
         while not await client.is_healthy(child.spec.name):
-            if child.view().restarts > _HOPELESS_AFTER_RESTARTS:
+            if gives_up and child.view().restarts > _HOPELESS_AFTER_RESTARTS:
                 raise TimeoutError(child.spec.name)
             await asyncio.sleep(_POLL_S)
         child.mark_running()
