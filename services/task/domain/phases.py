@@ -102,6 +102,7 @@ LEGS: Final[dict[Leg, Plan]] = {
 
 AT_REST: Final = frozenset(leg for leg, plan in LEGS.items() if not plan.steps)
 FINAL: Final = frozenset({Leg.FINISHED, Leg.DELETED})
+NEEDS_POINT: Final = frozenset({TaskAction.LAUNCH, TaskAction.SYNC, TaskAction.CUTOVER, TaskAction.VERIFY})
 # What waits for an agent that may be gone for good must not keep a task from ending.
 MAY_BE_SKIPPED: Final = frozenset({Step.FORGET_SOURCE})
 # While one of these runs, the source sends data: ending the step from elsewhere must stop the source first.
@@ -125,9 +126,17 @@ ACTIONS: Final[dict[tuple[Leg, TaskAction], Leg]] = {
     (Leg.LAUNCHED, TaskAction.LAUNCH): Leg.LAUNCHING_AGAIN,
     (Leg.LAUNCHED, TaskAction.VERIFY): Leg.VERIFYING,
     (Leg.LAUNCHED, TaskAction.FINISH): Leg.FINISHING,
-    # A launch needs a point only: a sync round that cannot end must not keep the last good state from serving.
-    (Leg.PAUSED, TaskAction.LAUNCH): Leg.LAUNCHING_AGAIN,
-    (Leg.FAILED, TaskAction.LAUNCH): Leg.LAUNCHING_AGAIN,
+    # These need a point only: neither a sync round that cannot end nor a launch that fails makes a copy useless.
+    **{
+        (leg, action): begun
+        for leg in (Leg.PAUSED, Leg.FAILED)
+        for action, begun in (
+            (TaskAction.LAUNCH, Leg.LAUNCHING_AGAIN),
+            (TaskAction.SYNC, Leg.SYNCING),
+            (TaskAction.CUTOVER, Leg.CUTTING_OVER),
+            (TaskAction.VERIFY, Leg.VERIFYING),
+        )
+    },
     **{(leg, TaskAction.STOP): Leg.STOPPING for leg in _STOPPABLE},
     **{
         (leg, TaskAction.DELETE): Leg.DELETING

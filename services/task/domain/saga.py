@@ -20,6 +20,7 @@ from services.task.domain.phases import (
     FAILS_AT_REST,
     FINAL,
     LEGS,
+    NEEDS_POINT,
     RESUME_IN,
     SOURCE_IS_BUSY,
     Leg,
@@ -48,6 +49,8 @@ def act(task: Task, action: TaskAction, cause: Cause, *, has_consent: bool, over
     leg = _leg_of_action(task, action)
     _refuse_without_consent(task, action, has_consent=has_consent, overwrite_target=overwrite_target)
     changes: dict[str, Any] = {}
+    if task.leg in {Leg.PAUSED, Leg.FAILED}:
+        changes["launch_failure"] = task.failure
     if action is TaskAction.CUTOVER:
         changes["is_cutting_over"] = True
     if action is TaskAction.SYNC:
@@ -60,7 +63,10 @@ def act(task: Task, action: TaskAction, cause: Cause, *, has_consent: bool, over
         return _enter(task, leg, first_step(leg), cause, failure=stopped, **changes)
     if action is TaskAction.START and task.leg is Leg.WAITING:
         changes["started_at"] = cause.at
-    return _enter(task, leg, first_step(leg), cause, failure=None, **changes)
+    failure = None
+    if leg is Leg.LAUNCHED:
+        leg, failure = _home(task)
+    return _enter(task, leg, first_step(leg), cause, failure=failure, **changes)
 
 
 def allowed_actions(task: Task) -> tuple[TaskAction, ...]:
@@ -81,6 +87,8 @@ def succeed(task: Task, cause: Cause, **learned: Any) -> Task:
     if leg in FINAL:
         learned["finished_at"] = cause.at
     failure = task.failure if leg is Leg.PAUSED else None
+    if leg is Leg.LAUNCHED:
+        leg, failure = _home(known)
     return _enter(task, leg, step, cause, failure=failure, **learned)
 
 
@@ -100,15 +108,22 @@ def fail(task: Task, failure: Failure, cause: Cause, *, source_has_stopped: bool
     if task.step in SOURCE_IS_BUSY and not source_has_stopped:
         return _enter(task, Leg.STOPPING, first_step(Leg.STOPPING), cause, failure=failure, resume_leg=resume_leg)
     if task.leg in FAILS_AT_REST:
-        return _enter(task, Leg.LAUNCHED, None, cause, failure=failure)
+        return _enter(task, _home(task)[0], None, cause, failure=failure)
     rest = Leg.PAUSED if failure.is_resumable else Leg.FAILED
     return _enter(task, rest, None, cause, failure=failure, resume_leg=resume_leg)
+
+
+def _home(task: Task) -> tuple[Leg, Failure | None]:
+    """Where a task with a point rests: launched, or failed as long as no launch has been good."""
+    if task.target.machine is None and task.launch_failure is not None:
+        return Leg.FAILED, task.launch_failure
+    return Leg.LAUNCHED, None
 
 
 def _leg_of_action(task: Task, action: TaskAction) -> Leg:
     leg = _target_leg(task, action)
     if leg is None:
-        if action is TaskAction.LAUNCH and not task.target.points:
+        if action in NEEDS_POINT and not task.target.points:
             raise MigrationError(TASK_NO_POINT, task_id=task.id)
         allowed = ", ".join(allowed_actions(task)) or "nothing"
         raise MigrationError(
@@ -125,7 +140,7 @@ def _leg_of_action(task: Task, action: TaskAction) -> Leg:
 def _target_leg(task: Task, action: TaskAction) -> Leg | None:
     if action is TaskAction.START and task.leg in {Leg.PAUSED, Leg.FAILED}:
         return task.resume_leg
-    if action is TaskAction.LAUNCH and not task.target.points:
+    if action in NEEDS_POINT and not task.target.points:
         return None
     return ACTIONS.get((task.leg, action))
 

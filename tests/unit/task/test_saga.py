@@ -115,6 +115,15 @@ def test_a_failed_verification_leaves_the_target_launched() -> None:
     assert TaskAction.FINISH in allowed_actions(after)
 
 
+def test_a_copy_that_cannot_be_launched_can_still_be_verified() -> None:
+    launching, _ = run(ask(new_task(), TaskAction.START), until=Step.ADAPT)
+    failed = fail(launching, BROKEN.failure(), cause(), source_has_stopped=True)
+    verified, ran = run(ask(failed, TaskAction.VERIFY))
+    assert Step.VERIFY in ran
+    assert verified.phase is Phase.FAILED
+    assert verified.failure == failed.failure
+
+
 def test_finish_ends_even_though_the_source_never_answers() -> None:
     finishing, _ = run(ask(launched(), TaskAction.FINISH), until=Step.FORGET_SOURCE)
     finished, _ = run(succeed(finishing, cause()))
