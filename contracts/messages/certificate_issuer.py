@@ -78,3 +78,22 @@ class AuthorityDestroyed(Message):
     TYPE: ClassVar[str] = "sms.certificate.authority-destroyed"
     KIND: ClassVar[MessageKind] = "event"
     task_id: str
+
+
+class RevokeCertificates(Message):
+    """Command ``certificate_issuer.revoke-certificates``: what was issued to this role until now is void, both
+    roles when role is None. New requests are served."""
+
+    TYPE: ClassVar[str] = "sms.certificate.revoke"
+    KIND: ClassVar[MessageKind] = "command"
+    task_id: str
+    role: AgentRole | None = None
+
+
+class CertificatesRevoked(Message):
+    """Event ``certificate.<task id>.revoked``. serials: hexadecimal, of certificates that had not expired."""
+
+    TYPE: ClassVar[str] = "sms.certificate.revoked"
+    KIND: ClassVar[MessageKind] = "event"
+    task_id: str
+    serials: tuple[str, ...]

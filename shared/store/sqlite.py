@@ -247,6 +247,8 @@ class SqliteStore:
         self._path.chmod(0o600)
         db.execute("PRAGMA journal_mode=WAL")
         db.execute("PRAGMA synchronous=FULL")
+        # What is deleted (sealed keys) must not stay readable in free pages.
+        db.execute("PRAGMA secure_delete=ON")
         db.executescript(_SCHEMA)
         for collection in self._collections.values():
             for statement in _index_statements(collection):

@@ -69,7 +69,7 @@ class Bench:
 async def eventually(is_true: Callable[[], bool], *, timeout_s: float = 15) -> None:
     """Wait until it holds; TimeoutError when it does not."""
     async with asyncio.timeout(timeout_s):
-        while not is_true():  # noqa: ASYNC110 - the condition is a plain function of the test
+        while not is_true():
             await asyncio.sleep(0.02)
 
 

@@ -78,7 +78,7 @@ async def say(context: ServiceContext, *messages: OutgoingMessage) -> None:
 
 async def polled(look: Callable[[], Awaitable[bool]], *, timeout_s: float = 15) -> None:
     async with asyncio.timeout(timeout_s):
-        while not await look():  # noqa: ASYNC110 - stores and streams can only be asked
+        while not await look():
             await asyncio.sleep(0.05)
 
 

@@ -1,0 +1,1 @@
+"""The key file that seals authority keys, and the making of keys."""

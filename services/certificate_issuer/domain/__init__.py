@@ -1,0 +1,1 @@
+"""What a certificate says and when one is issued: no I/O; keys, serials and times are arguments."""
