@@ -1,1 +1,1 @@
-"""Tables that come as files with the program."""
+"""The outside world of the feasibility service: its records and its table file."""
