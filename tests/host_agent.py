@@ -76,7 +76,9 @@ class HostAgent:
 
     def leftovers(self) -> list[str]:
         """Processes, loop devices and mounts that name the data folder."""
-        found = [f"loop {entry}" for entry in Path("/sys/block").glob("loop*/loop") if self._names(entry / "backing_file")]
+        found = [
+            f"loop {entry}" for entry in Path("/sys/block").glob("loop*/loop") if self._names(entry / "backing_file")
+        ]
         found += ["mount" for line in Path("/proc/mounts").read_text().splitlines() if str(self.data) in line]
         own = self._process.pid if self._process is not None else 0
         for entry in Path("/proc").iterdir():

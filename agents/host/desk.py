@@ -13,6 +13,7 @@ from agents.host.folders import TargetFolder, all_targets
 from agents.host.helper import load_helper, revive_helper, stop_helper, volume_finding
 from agents.host.settings import HostSettings
 from agents.host.verbs import LOOKING, VERBS, census
+from agents.host.volume import mark_lost
 from contracts.base import Message
 from contracts.errors import MigrationError
 from contracts.errors.target import TARGET_BAD_NAME, TARGET_HOST_FAULT
@@ -60,6 +61,7 @@ class Desk:
                     return
                 if finding := await asyncio.to_thread(volume_finding, folder):
                     _logger.error("volume lost: target %s: %s", folder.target_id, finding)
+                    await asyncio.to_thread(mark_lost, folder, finding)
                     await asyncio.to_thread(stop_helper, folder)
                 elif await asyncio.to_thread(revive_helper, folder, self._settings):
                     _logger.warning("helper started again: target %s", folder.target_id)

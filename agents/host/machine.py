@@ -103,9 +103,11 @@ def machine_arguments(record: MachineRecord, disks: tuple[AttachedDisk, ...], *,
         argv += ["-drive", drive]
         argv += ["-device", f"virtio-blk-pci,drive=disk{index},bootindex={index + 1},serial={disk.name}"]
     forwards = "".join(f",hostfwd=tcp:127.0.0.1:{port.host_port}-:{port.target_port}" for port in record.ports)
+    # A target boots from its disks or not at all: the network is never asked for a system.
+    argv += ["-boot", "strict=on"]
     restrict = "on" if request.is_isolated else "off"
     argv += ["-netdev", f"user,id=net0,restrict={restrict}{forwards}"]
-    argv += ["-device", f"virtio-net-pci,netdev=net0,mac={mac_address(request.target_id)}"]
+    argv += ["-device", f"virtio-net-pci,netdev=net0,romfile=,mac={mac_address(request.target_id)}"]
     return argv
 
 

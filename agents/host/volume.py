@@ -20,13 +20,18 @@ _MAGIC_AT, _UUID_AT, _MAGIC = 0x38, 0x68, 0xEF53
 
 
 class VolumeMarker(Model):
-    """``helper/volume.json``: what the volume must be. file_system_uuid: of its ext4, random."""
+    """``helper/volume.json``: what the volume must be. file_system_uuid: of its ext4, random.
+
+    lost: why it was once found to be another; that stays, since the kernel writes the superblock of a file system
+    that was mounted back when it is unmounted (seen with mkfs on the file beneath a mounted one).
+    """
 
     volume_id: str
     size_bytes: int
     inode: int
     device: int
     file_system_uuid: str
+    lost: str = ""
 
 
 def volume_path(folder: TargetFolder, volume_id: str) -> Path:
@@ -74,6 +79,8 @@ def create_volume(folder: TargetFolder, *, volume_id: str, size_bytes: int) -> V
 
 def find_damage(folder: TargetFolder, marker: VolumeMarker) -> str:
     """What is wrong with the volume, in words; "" when it is the one that was made."""
+    if marker.lost:
+        return marker.lost
     path = volume_path(folder, marker.volume_id)
     try:
         with path.open("rb") as file:
@@ -89,6 +96,13 @@ def find_damage(folder: TargetFolder, marker: VolumeMarker) -> str:
     if superblock_uuid(superblock) != marker.file_system_uuid:
         return f"its file system is not {marker.file_system_uuid} any more"
     return ""
+
+
+def mark_lost(folder: TargetFolder, finding: str) -> None:
+    """Remember that the volume is not what it was."""
+    marker = load_marker(folder)
+    if marker is not None:
+        write_record(folder.helper / "volume.json", marker.model_copy(update={"lost": finding}))
 
 
 def superblock_uuid(superblock: bytes) -> str:

@@ -6,16 +6,15 @@ import asyncio
 import signal
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
-from functools import partial
 from pathlib import Path
 
 import pytest
 
 from contracts import subjects
 from contracts.envelope import Envelope
+from contracts.messages import target_provisioner as messages
 from contracts.messages.identity import EnrolmentToken, IssueEnrolmentToken
 from contracts.messages.target_provisioner import ProvisionerCommand, ProvisionerEvent
-from contracts.messages import target_provisioner as messages
 from services.target_provisioner.bootstrap import COLLECTIONS, wire
 from services.target_provisioner.settings import TargetProvisionerSettings
 from shared.service import ServiceContext
@@ -94,8 +93,9 @@ class Desk:
     async def provisioner(self) -> AsyncIterator[ServiceContext]:
         """The provisioner, started; leaving it cancels whatever it does, as a kill does."""
         base = self.bench.settings("target_provisioner").model_dump()
-        intervals = {"health_interval_s": 0.2, "volume_interval_s": 0.2, "host_patience_s": 20, "stop_timeout_s": 0.2}
-        settings = TargetProvisionerSettings.model_validate(base | intervals)
+        changed = {"health_interval_s": 0.2, "volume_interval_s": 0.2, "host_patience_s": 20, "stop_timeout_s": 0.2}
+        changed |= {"machine_stop_timeout_s": 1, "ack_wait_s": 2, "in_progress_interval_s": 0.5}
+        settings = TargetProvisionerSettings.model_validate(base | changed)
         async with self.bench.running(settings, wire, COLLECTIONS) as context:
             yield context
 
@@ -106,7 +106,9 @@ class Desk:
     async def _issue(self, request: IssueEnrolmentToken, envelope: Envelope) -> EnrolmentToken:
         self.tokens_issued += 1
         agent_id = "agent-" + request.request_id.replace(":", "-")
-        return EnrolmentToken(token_id=f"t{self.tokens_issued}", secret=f"canary-{self.tokens_issued}", agent_id=agent_id)
+        return EnrolmentToken(
+            token_id=f"t{self.tokens_issued}", secret=f"canary-{self.tokens_issued}", agent_id=agent_id
+        )
 
 
 @pytest.fixture

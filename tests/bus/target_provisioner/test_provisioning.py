@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import signal
 import subprocess
 from pathlib import Path
@@ -21,6 +22,7 @@ from contracts.messages.target_provisioner import (
     LaunchLayerCreated,
     LaunchTarget,
     PointTaken,
+    PortForward,
     ProvisioningFailed,
     ProvisionTarget,
     ReleaseTarget,
@@ -28,6 +30,7 @@ from contracts.messages.target_provisioner import (
     TakePoint,
     TargetDetails,
     TargetFinished,
+    TargetLaunched,
     TargetProvisioned,
     TargetReleased,
     VolumeLost,
@@ -43,7 +46,10 @@ def named(request_id: str) -> dict[str, str]:
 
 
 def provision(request_id: str = "provision:1", *, expected_bytes: int = 0) -> ProvisionTarget:
-    disks = (DiskRequest(name="vda", size_bytes=4 * MIB, expected_bytes=expected_bytes), DiskRequest(name="vdb", size_bytes=2 * MIB))
+    disks = (
+        DiskRequest(name="vda", size_bytes=4 * MIB, expected_bytes=expected_bytes),
+        DiskRequest(name="vdb", size_bytes=2 * MIB),
+    )
     return ProvisionTarget(**named(request_id), disks=disks, memory_bytes=128 * MIB, cpu_count=1)
 
 
@@ -51,8 +57,61 @@ def boot_helper(request_id: str = "helper:1") -> BootHelper:
     return BootHelper(**named(request_id), volume_size_bytes=64 * MIB)
 
 
+def run(*argv: str | Path) -> None:
+    subprocess.run(argv, check=True, capture_output=True)
+
+
+def write_into(path: str, content: bytes) -> None:
+    with Path(path).open("r+b") as file:
+        file.write(content)
+
+
+def harm_volume(volume: Path, harm: str) -> None:
+    if harm == "removed":
+        volume.unlink()
+    elif harm == "truncated":
+        os.truncate(volume, MIB)
+    elif harm == "replaced":
+        twin = volume.with_name("twin")
+        run("cp", "--sparse=always", volume, twin)
+        twin.replace(volume)
+    else:
+        run("mkfs.ext4", "-q", "-F", volume)
+
+
 def digest(path: str | Path) -> str:
     return hashlib.sha256(Path(path).read_bytes()).hexdigest()
+
+
+def launch(
+    request_id: str, layer_id: str, *, timeout_s: int = 60, forwards: tuple[PortForward, ...] = ()
+) -> LaunchTarget:
+    check = HealthCheck(timeout_s=timeout_s)
+    return LaunchTarget(**named(request_id), layer_id=layer_id, health_check=check, forwards=forwards)
+
+
+def make_bootable(image: str, *, says: bytes = b"tiny login: ") -> None:
+    """A boot sector that prints a line by the BIOS and halts: the smallest system that reaches a login."""
+    code = bytes.fromhex("31c08ed8be157cac84c07406b40ecd10ebf5f4ebfd")
+    sector = (code + b"\r\n" + says + b"\0").ljust(510, b"\0") + b"\x55\xaa"
+    raw = Path(image).with_suffix(".sector")
+    raw.write_bytes(sector)
+    run("qemu-io", "-f", "qcow2", "-c", f"write -s {raw} 0 512", image)
+    raw.unlink()
+
+
+def qemu_processes(host_agent) -> list[int]:
+    entries = (entry for entry in Path("/proc").iterdir() if entry.name.isdigit())
+    commands = ((int(entry.name), (entry / "cmdline")) for entry in entries)
+    return [pid for pid, path in commands if path.exists() and is_own_qemu(path, host_agent)]
+
+
+def is_own_qemu(cmdline: Path, host_agent) -> bool:
+    try:
+        text = cmdline.read_text()
+    except OSError:
+        return False
+    return text.startswith("qemu-system") and str(host_agent.data) in text
 
 
 async def test_a_whole_migration_leaves_raw_disks_the_replica_and_nothing_temporary(desk, host_agent) -> None:
@@ -68,14 +127,14 @@ async def test_a_whole_migration_leaves_raw_disks_the_replica_and_nothing_tempor
         assert helper.addresses == ("127.0.0.1",)
         await eventually(lambda: len(host_agent.helper_starts("t1")) == 1)
 
-        Path(made.replica_disks[0].path).open("r+b").write(b"replica")
+        write_into(made.replica_disks[0].path, b"replica")
         point = await desk.ask(TakePoint(**named("point:1")))
         assert isinstance(point, PointTaken)
         assert [disk.format for disk in point.replica_disks] == ["qcow2", "qcow2"]
         assert point.layers == 2
         layer = await desk.ask(CreateLaunchLayer(**named("layer:1"), point_id=point.point_id))
         assert isinstance(layer, LaunchLayerCreated)
-        subprocess.run(["qemu-io", "-f", "qcow2", "-c", "write -P 7 65536 512", layer.disks[0].path], check=True, capture_output=True)
+        run("qemu-io", "-f", "qcow2", "-c", "write -P 7 65536 512", layer.disks[0].path)
 
         finished = await desk.ask(FinishTarget(**named("finish:1"), layer_id=layer.layer_id))
         assert isinstance(finished, TargetFinished)
@@ -83,7 +142,7 @@ async def test_a_whole_migration_leaves_raw_disks_the_replica_and_nothing_tempor
         assert (content[:7], content[65536], len(content)) == (b"replica", 7, 4 * MIB)
         details = await desk.request("show", ShowTarget(target_id="t1"), TargetDetails)
         assert details.state == "finished"
-        assert [(disk.format, digest(disk.path)) for disk in details.replica_disks][0] == (
+        assert next((disk.format, digest(disk.path)) for disk in details.replica_disks) == (
             "raw",
             hashlib.sha256(b"replica".ljust(4 * MIB, b"\0")).hexdigest(),
         )
@@ -144,7 +203,7 @@ async def test_a_killed_helper_comes_back_with_its_state_and_without_a_token(des
         await desk.ask(provision())
         await desk.ask(boot_helper())
         await eventually(lambda: len(host_agent.helper_starts("t1")) == 1)
-        subprocess.run(["kill", "-9", str(host_agent.helper_starts("t1")[0]["pid"])], check=True)
+        os.kill(int(host_agent.helper_starts("t1")[0]["pid"]), signal.SIGKILL)
         await eventually(lambda: len(host_agent.helper_starts("t1")) == 2)
         first, second = host_agent.helper_starts("t1")
         assert (second["token_id"], second["token_secret"]) == ("", "")
@@ -171,18 +230,7 @@ async def test_a_harmed_volume_is_reported_once_and_the_next_helper_gets_a_new_o
         await desk.ask(provision())
         first = await desk.ask(boot_helper())
         await eventually(lambda: len(host_agent.helper_starts("t1")) == 1)
-        volume = next((host_agent.target("t1") / "helper").glob("volume-*.img"))
-        if harm == "removed":
-            volume.unlink()
-        elif harm == "truncated":
-            with volume.open("r+b") as file:
-                file.truncate(MIB)
-        elif harm == "replaced":
-            twin = volume.with_name("twin")
-            subprocess.run(["cp", "--sparse=always", volume, twin], check=True)
-            twin.replace(volume)
-        else:
-            subprocess.run(["mkfs.ext4", "-q", "-F", volume], check=True)
+        harm_volume(next((host_agent.target("t1") / "helper").glob("volume-*.img")), harm)
         lost = await desk.answer("")
         assert isinstance(lost, VolumeLost)
         assert lost.failure.code == "SMS.TARGET.VOLUME_LOST"
@@ -214,22 +262,73 @@ async def test_a_point_is_refused_while_the_helper_has_a_disk_attached(desk, hos
 
 
 @pytest.mark.boot
-async def test_a_launch_without_boot_loader_fails_with_its_code_and_leaves_the_point_as_it_was(desk, host_agent) -> None:
+async def test_a_launch_without_boot_loader_fails_with_its_code_and_leaves_the_point_as_it_was(
+    desk, host_agent
+) -> None:
     async with desk.provisioner():
         await desk.ask(provision())
         point = await desk.ask(TakePoint(**named("point:1")))
         frozen = sorted((host_agent.target("t1") / "replica").iterdir())
         before = [digest(path) for path in frozen]
-        for attempt in (1, 2):
-            layer = await desk.ask(CreateLaunchLayer(**named(f"layer:{attempt}"), point_id=point.point_id))
-            launch = LaunchTarget(
-                **named(f"launch:{attempt}"), layer_id=layer.layer_id, health_check=HealthCheck(timeout_s=60)
-            )
-            failed = await desk.ask(launch, timeout_s=60)
-            assert isinstance(failed, ProvisioningFailed)
-            assert (failed.step, failed.failure.code) == ("launch", "SMS.LAUNCH.BOOT_LOADER")
-            assert Path(failed.failure.parameters["console_log"]).exists()
-            assert [digest(path) for path in frozen] == before
+        layer = await desk.ask(CreateLaunchLayer(**named("layer:1"), point_id=point.point_id))
+        failed = await desk.ask(launch("launch:1", layer.layer_id), timeout_s=60)
+        assert isinstance(failed, ProvisioningFailed)
+        assert (failed.step, failed.failure.code) == ("launch", "SMS.LAUNCH.BOOT_LOADER")
+        assert Path(failed.failure.parameters["console_log"]).exists()
+        assert [digest(path) for path in frozen] == before
         details = await desk.request("show", ShowTarget(target_id="t1"), TargetDetails)
         assert details.machine is None
+        assert host_agent.leftovers() == []
+
+        layer = await desk.ask(CreateLaunchLayer(**named("layer:2"), point_id=point.point_id))
+        make_bootable(layer.disks[0].path)
+        launched = await desk.ask(launch("launch:2", layer.layer_id), timeout_s=60)
+        assert isinstance(launched, TargetLaunched)
+        assert [digest(path) for path in frozen] == before
+
+
+@pytest.mark.boot
+async def test_a_launched_target_outlives_its_agents_and_is_finished_into_a_running_machine(desk, host_agent) -> None:
+    async with desk.provisioner():
+        await desk.ask(provision())
+        point = await desk.ask(TakePoint(**named("point:1")))
+        layer = await desk.ask(CreateLaunchLayer(**named("layer:1"), point_id=point.point_id))
+        make_bootable(layer.disks[0].path)
+        command = launch("launch:1", layer.layer_id, forwards=(PortForward(target_port=80),))
+        await desk.send(command)
+        await eventually((host_agent.target("t1") / "machines").exists)
+        host_agent.kill(signal.SIGKILL)
+    host_agent.start()
+    async with desk.provisioner():
+        launched = await desk.answer("t1:launch:1", timeout_s=60)
+        assert isinstance(launched, TargetLaunched)
+        assert len(qemu_processes(host_agent)) == 1
+        assert launched.machine.process_id == qemu_processes(host_agent)[0]
+        assert launched.machine.ports[0].host_port > 0
+        assert "tiny login:" in Path(launched.machine.console_path).read_text()
+
+        command = FinishTarget(**named("finish:1"), layer_id=layer.layer_id, keep_running=True)
+        finished = await desk.ask(command, timeout_s=60)
+        assert isinstance(finished, TargetFinished)
+        assert finished.machine is not None
+        assert finished.machine.ports == launched.machine.ports
+        assert qemu_processes(host_agent) == [finished.machine.process_id]
+        census = await desk.request("census", CensusRequest(), Census)
+        assert census.temporary == ()
+        assert f"t1/machine/{layer.layer_id}" in census.kept
+        await desk.ask(ReleaseTarget(**named("release:1")))
+        assert host_agent.leftovers() == []
+
+
+@pytest.mark.boot
+async def test_a_target_that_never_asks_for_a_login_is_timed_out_with_what_was_waited_for(desk, host_agent) -> None:
+    async with desk.provisioner():
+        await desk.ask(provision())
+        point = await desk.ask(TakePoint(**named("point:1")))
+        layer = await desk.ask(CreateLaunchLayer(**named("layer:1"), point_id=point.point_id))
+        make_bootable(layer.disks[0].path, says=b"hello")
+        failed = await desk.ask(launch("launch:1", layer.layer_id, timeout_s=2), timeout_s=60)
+        assert isinstance(failed, ProvisioningFailed)
+        assert failed.failure.code == "SMS.LAUNCH.TIMEOUT"
+        assert "no login" in failed.failure.cause
         assert host_agent.leftovers() == []
