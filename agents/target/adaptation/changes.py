@@ -1,0 +1,83 @@
+"""What a step may ask for. Steps only plan; the engine journals and applies."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from contracts.adaptation import AdaptationCheck
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+@dataclass(frozen=True, kw_only=True)
+class WriteFile:
+    """Give a file this content. An existing file keeps owner, mode and attributes; a new one is root's.
+
+    mode None: 0644 for a new file, as it is for an existing one.
+    """
+
+    path: str
+    content: bytes
+    reason: str
+    mode: int | None = None
+    before: str = ""
+    after: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class MakeLink:
+    """Make a symbolic link, in place of a file or link that is there."""
+
+    path: str
+    target: str
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class RemoveFile:
+    """Remove a file or symbolic link; nothing happens when it is not there.
+
+    is_secret: the content must not stay in the journal, so the removal cannot be undone.
+    """
+
+    path: str
+    reason: str
+    is_secret: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class RemoveFolder:
+    """Remove a folder and all below it, for good: it is used for our own agent's data only."""
+
+    path: str
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class WriteDisk:
+    """Write bytes to a disk, outside of every file system."""
+
+    disk: str
+    offset_bytes: int
+    content: bytes
+    reason: str
+
+
+Change = WriteFile | MakeLink | RemoveFile | RemoveFolder | WriteDisk
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepResult:
+    """A step's plan. is_fatal: an E check of it failed, and later steps would work on sand."""
+
+    changes: tuple[Change, ...] = ()
+    checks: tuple[AdaptationCheck, ...] = ()
+    facts: Mapping[str, str] = field(default_factory=dict)
+    needs: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def is_fatal(self) -> bool:
+        """Whether one of the checks stops the launch."""
+        return any(check.severity == "E" and check.failure is not None for check in self.checks)

@@ -1,0 +1,1 @@
+"""What is looked at before a launch, without booting. E checks stop it; W checks are shown."""

@@ -1,0 +1,51 @@
+"""The first sectors of the disk that boots are what was built, and GRUB can read the file system behind them."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from agents.target.adaptation.changes import WriteDisk
+from agents.target.adaptation.inputs import Inputs, failed, passed
+from agents.target.adaptation.steps.boot_code import active_partition, system_disk
+from contracts.adaptation import AdaptationCheck
+from contracts.errors.adaptation import BOOTCODE_MISSING, FS_GRUB
+
+_BOOT_SIGNATURE: Final = b"\x55\xaa"
+# Features that GRUB's drivers refuse (grub-core/fs: EXT4 incompatible features, Btrfs profiles).
+_UNREADABLE: Final = {
+    "ext4": frozenset({"bigalloc", "inline_data", "casefold", "compression", "journal_dev", "ea_inode"}),
+    "xfs": frozenset({"metadir"}),
+    "btrfs": frozenset({"raid-stripe-tree", "extent-tree-v2"}),
+}
+
+
+def boot_code_checks(inputs: Inputs, written: tuple[WriteDisk, ...]) -> tuple[AdaptationCheck, ...]:
+    """written: what step S13 planned."""
+    disk = system_disk(inputs)
+    if disk is None or not written:
+        return ()
+    reason = ""
+    with inputs.raw_path(disk.name).open("rb") as raw:
+        for area in written:
+            raw.seek(area.offset_bytes)
+            if raw.read(len(area.content)) != area.content:
+                reason = f"{area.reason} differs from what was written at byte {area.offset_bytes}"
+        raw.seek(510)
+        if raw.read(2) != _BOOT_SIGNATURE:
+            reason = "the first sector has no boot signature"
+    if disk.table == "mbr" and active_partition(disk) is None:
+        return (failed(BOOTCODE_MISSING, "W", disk=disk.name, reason="no partition is active"), _readable(inputs))
+    check = failed(BOOTCODE_MISSING, disk=disk.name, reason=reason) if reason else passed(BOOTCODE_MISSING)
+    return check, _readable(inputs)
+
+
+def _readable(inputs: Inputs) -> AdaptationCheck:
+    boot = inputs.references.boot
+    if boot is None:
+        return passed(FS_GRUB)
+    kind = "ext4" if boot.file_system.kind.startswith("ext") else boot.file_system.kind
+    unreadable = sorted(_UNREADABLE.get(kind, frozenset()) & set(boot.file_system.features))
+    if kind not in _UNREADABLE or unreadable:
+        point = boot.volume.mount_point if boot.volume is not None else "/boot"
+        return failed(FS_GRUB, mount_point=point, kind=kind, features=", ".join(unreadable) or "no driver")
+    return passed(FS_GRUB)

@@ -1,0 +1,201 @@
+"""Apply planned changes one after another, each journalled first; and undo them in the opposite order."""
+
+from __future__ import annotations
+
+import base64
+import os
+import stat
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from agents.target.adaptation.changes import Change, MakeLink, RemoveFile, RemoveFolder, WriteDisk, WriteFile
+from agents.target.adaptation.files import (
+    Metadata,
+    make_folders,
+    make_link,
+    read_metadata,
+    remove_file,
+    remove_folder,
+    write_file,
+)
+from agents.target.adaptation.journal import Entry, Journal, sha256
+from agents.target.adaptation.removal import remove_all
+from agents.target.adaptation.tree import Tree
+from contracts.adaptation import AdaptationChange
+
+# Images of an initramfs are the largest files that are replaced.
+_FILE_LIMIT_BYTES: Final = 1 << 30
+
+
+class Engine:
+    """Changes one tree, and the disks that it boots from. raw_path: where a disk's bytes are, by its name."""
+
+    def __init__(self, tree: Tree, journal: Journal, raw_path: Callable[[str], Path]) -> None:
+        self._tree = tree
+        self._journal = journal
+        self._raw_path = raw_path
+
+    def apply(self, step: str, change: Change) -> AdaptationChange | None:
+        """Make a change; None when everything is as it should be already. Raises OSError."""
+        if isinstance(change, WriteFile):
+            return self._write(step, change)
+        if isinstance(change, MakeLink):
+            return self._link(step, change)
+        if isinstance(change, RemoveFile):
+            return self._remove(step, change)
+        if isinstance(change, RemoveFolder):
+            if self._tree.status(change.path) is None:
+                return None
+            remove_all(self._tree, change.path)
+            return AdaptationChange(step=step, path=change.path, operation="delete", reason=change.reason)
+        return self._write_disk(step, change)
+
+    def _write(self, step: str, change: WriteFile) -> AdaptationChange | None:
+        path = self._tree.real_path(change.path)
+        old = self._tree.read(path, limit_bytes=_FILE_LIMIT_BYTES)
+        metadata = read_metadata(self._tree, path) if old is not None else Metadata(mode=change.mode or 0o644)
+        mode = metadata.mode if change.mode is None else change.mode
+        if old == change.content and mode == metadata.mode:
+            return None
+        self._record(path, sha256(change.content))
+        wanted = Metadata(
+            mode=mode,
+            uid=metadata.uid,
+            gid=metadata.gid,
+            attributes=metadata.attributes,
+            is_immutable=metadata.is_immutable,
+        )
+        write_file(self._tree, path, change.content, wanted)
+        operation = "edit" if old is not None else "create"
+        return AdaptationChange(
+            step=step, path=path, operation=operation, before=change.before, after=change.after, reason=change.reason
+        )
+
+    def _link(self, step: str, change: MakeLink) -> AdaptationChange | None:
+        old = self._tree.link_target(change.path)
+        if old == change.target:
+            return None
+        self._record(change.path, sha256(change.target.encode()))
+        make_link(self._tree, change.path, change.target)
+        return AdaptationChange(
+            step=step,
+            path=change.path,
+            operation="create",
+            before=old or "",
+            after=change.target,
+            reason=change.reason,
+        )
+
+    def _remove(self, step: str, change: RemoveFile) -> AdaptationChange | None:
+        if self._tree.link_target(change.path) is None and not self._tree.is_file(change.path):
+            return None
+        if not change.is_secret:
+            self._record(change.path, "")
+        remove_file(self._tree, change.path)
+        return AdaptationChange(step=step, path=change.path, operation="delete", reason=change.reason)
+
+    def _record(self, path: str, sha256_after: str) -> None:
+        """Journal what is at path, and make its folder, journalled too."""
+        for folder in make_folders(self._tree, path.rpartition("/")[0]):
+            self._journal.append(Entry(number=self._journal.next_number(), path=folder, what="folder"))
+        number = self._journal.next_number()
+        link_target = self._tree.link_target(path)
+        if link_target is not None:
+            self._journal.append(
+                Entry(number=number, path=path, what="link", link_target=link_target, sha256_after=sha256_after)
+            )
+            return
+        content = self._tree.read(path, limit_bytes=_FILE_LIMIT_BYTES)
+        if content is None:
+            self._journal.append(Entry(number=number, path=path, what="absent", sha256_after=sha256_after))
+            return
+        metadata = read_metadata(self._tree, path)
+        entry = Entry(
+            number=number,
+            path=path,
+            what="file",
+            mode=metadata.mode,
+            uid=metadata.uid,
+            gid=metadata.gid,
+            mtime_ns=metadata.mtime_ns,
+            attributes={name: base64.b64encode(value).decode() for name, value in metadata.attributes.items()},
+            is_immutable=metadata.is_immutable,
+            sha256_before=sha256(content),
+            sha256_after=sha256_after,
+        )
+        self._journal.append(entry, content)
+
+    def _write_disk(self, step: str, change: WriteDisk) -> AdaptationChange | None:
+        with self._raw_path(change.disk).open("rb+") as disk:
+            disk.seek(change.offset_bytes)
+            old = disk.read(len(change.content))
+            if old == change.content:
+                return None
+            entry = Entry(
+                number=self._journal.next_number(),
+                path=change.disk,
+                what="disk",
+                offset_bytes=change.offset_bytes,
+                sha256_before=sha256(old),
+                sha256_after=sha256(change.content),
+            )
+            self._journal.append(entry, old)
+            disk.seek(change.offset_bytes)
+            disk.write(change.content)
+            disk.flush()
+            os.fsync(disk.fileno())
+        after = f"{len(change.content)} bytes at {change.offset_bytes}"
+        return AdaptationChange(step=step, path=change.disk, operation="boot_code", after=after, reason=change.reason)
+
+    def undo(self) -> list[str]:
+        """Restore everything that is still as we left it; the paths of what somebody else has changed since.
+
+        Raises MigrationError SMS.ADAPT.JOURNAL_BROKEN. May be repeated after an interruption.
+        """
+        foreign = []
+        for entry in reversed(self._journal.entries()):
+            if entry.what == "folder":
+                remove_folder(self._tree, entry.path)
+            elif not self._is_ours(entry):
+                foreign.append(entry.path)
+            else:
+                self._restore(entry)
+        self._journal.remove()
+        return foreign
+
+    def _is_ours(self, entry: Entry) -> bool:
+        """Whether what is there is what we wrote, or (after an interruption) still what was there before."""
+        if entry.what == "disk":
+            found: bytes | None = self._disk_bytes(entry)
+        else:
+            link_target = self._tree.link_target(entry.path)
+            content = self._tree.read(entry.path, limit_bytes=_FILE_LIMIT_BYTES) if link_target is None else None
+            found = link_target.encode() if link_target is not None else content
+        if found is None:
+            return entry.sha256_after == "" or entry.what == "absent"
+        before = sha256(entry.link_target.encode()) if entry.what == "link" else entry.sha256_before
+        return sha256(found) in {entry.sha256_after, before}
+
+    def _disk_bytes(self, entry: Entry) -> bytes:
+        size_bytes = len(self._journal.content_before(entry))
+        with self._raw_path(entry.path).open("rb") as disk:
+            disk.seek(entry.offset_bytes)
+            return disk.read(size_bytes)
+
+    def _restore(self, entry: Entry) -> None:
+        if entry.what == "absent":
+            remove_file(self._tree, entry.path)
+        elif entry.what == "link":
+            make_link(self._tree, entry.path, entry.link_target)
+        elif entry.what == "disk":
+            with self._raw_path(entry.path).open("rb+") as disk:
+                disk.seek(entry.offset_bytes)
+                disk.write(self._journal.content_before(entry))
+                disk.flush()
+                os.fsync(disk.fileno())
+        else:
+            status = self._tree.status(entry.path)
+            if status is not None and not stat.S_ISREG(status.st_mode):
+                remove_file(self._tree, entry.path)
+            write_file(self._tree, entry.path, self._journal.content_before(entry), entry.metadata())

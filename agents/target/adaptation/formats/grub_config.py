@@ -1,0 +1,106 @@
+"""What GRUB 2's generated grub.cfg says: its menu, and the file systems that it looks for."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from dataclasses import dataclass, field
+from typing import Final
+
+_SEARCH: Final = re.compile(r"^\s*search\b.*--fs-uuid\b(.*)$", re.MULTILINE)
+_UUID: Final = re.compile(r"[0-9A-Fa-f]{8}-[0-9A-Fa-f]{4}-[0-9A-Fa-f-]{22,27}|[0-9A-F]{4}-[0-9A-F]{4}")
+_DEFAULT: Final = re.compile(r"^\s*set default=[\"']?([^\"'\n]*)[\"']?\s*$", re.MULTILINE)
+
+
+@dataclass
+class MenuEntry:
+    """A menu entry or submenu. kernel and initrd as GRUB finds them, which is without /boot where that is a file
+    system of its own."""
+
+    title: str
+    identifier: str = ""
+    kernel: str = ""
+    arguments: tuple[str, ...] = ()
+    initrds: tuple[str, ...] = ()
+    children: list[MenuEntry] = field(default_factory=list)
+    is_submenu: bool = False
+
+    def argument(self, name: str) -> str:
+        """The last value of a kernel argument; "" when it is not given."""
+        return next((each[len(name) + 1 :] for each in reversed(self.arguments) if each.startswith(f"{name}=")), "")
+
+
+def searched_uuids(text: str) -> set[str]:
+    """The UUIDs of all ``search --fs-uuid`` lines."""
+    return {match.group() for line in _SEARCH.findall(text) for match in _UUID.finditer(line)}
+
+
+def parse_menu(text: str) -> list[MenuEntry]:
+    """The top level of the menu."""
+    top: list[MenuEntry] = []
+    open_blocks: list[MenuEntry | None] = []
+    for line in text.splitlines():
+        words = _words(line)
+        if not words:
+            continue
+        current = next((each for each in reversed(open_blocks) if each is not None), None)
+        if words[0] in {"menuentry", "submenu"}:
+            entry = _entry(words)
+            (current.children if current is not None else top).append(entry)
+            if words[-1] == "{":
+                open_blocks.append(entry)
+        elif words[-1] == "{":
+            open_blocks.append(None)
+        elif words == ["}"] and open_blocks:
+            open_blocks.pop()
+        elif current is not None:
+            _command(current, words)
+    return top
+
+
+def _entry(words: list[str]) -> MenuEntry:
+    identifier = next(
+        (words[i + 1] for i, word in enumerate(words[:-1]) if word in {"$menuentry_id_option", "--id"}), ""
+    )
+    title = words[1] if len(words) > 1 else ""
+    return MenuEntry(title=title, identifier=identifier, is_submenu=words[0] == "submenu")
+
+
+def _command(entry: MenuEntry, words: list[str]) -> None:
+    if words[0] in {"linux", "linux16", "linuxefi"} and len(words) > 1:
+        entry.kernel, entry.arguments = words[1], tuple(words[2:])
+    elif words[0] in {"initrd", "initrd16", "initrdefi"}:
+        entry.initrds = tuple(words[1:])
+
+
+def _words(line: str) -> list[str]:
+    try:
+        return shlex.split(line, comments=True)
+    except ValueError:
+        return line.split()
+
+
+def default_entry(text: str, saved_entry: str = "") -> MenuEntry | None:
+    """The entry that starts when nobody touches a key; None when there is none."""
+    menu = parse_menu(text)
+    wanted = [each for each in _DEFAULT.findall(text) if "next_entry" not in each]
+    chosen = wanted[-1] if wanted else "0"
+    if "saved_entry" in chosen:
+        chosen = saved_entry or "0"
+    level = menu
+    entry: MenuEntry | None = None
+    for part in chosen.split(">"):
+        entry = _find(level, part)
+        if entry is None:
+            break
+        level = entry.children
+    if entry is None or entry.is_submenu:
+        # GRUB starts its first entry when the chosen one is not there.
+        entry = next((each for each in menu if not each.is_submenu), None)
+    return entry
+
+
+def _find(level: list[MenuEntry], name: str) -> MenuEntry | None:
+    if name.isdigit():
+        return level[int(name)] if int(name) < len(level) else None
+    return next((each for each in level if name in {each.identifier, each.title}), None)

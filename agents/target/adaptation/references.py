@@ -1,0 +1,130 @@
+"""Device references of configuration files: do they resolve on the target, and if not, what is meant?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from contracts.inventory import FileSystem
+from contracts.layout import CopyVolume, TargetDisk, TargetLayout
+
+
+@dataclass(frozen=True, kw_only=True)
+class TargetVolume:
+    """A file system or swap area of the target. volume: when it is one that was copied."""
+
+    disk: str
+    partition: int
+    file_system: FileSystem
+    part_uuid: str = ""
+    part_label: str = ""
+    source_name: str = ""
+    volume: CopyVolume | None = None
+
+    @property
+    def reference(self) -> str:
+        """How configuration files shall name it: never by a kernel's device name."""
+        return f"UUID={self.file_system.uuid}"
+
+
+def target_volumes(layout: TargetLayout) -> tuple[TargetVolume, ...]:
+    """Everything on the target's disks that has an identifier."""
+    copied = {(volume.target_disk, volume.target_partition): volume for volume in layout.volumes}
+    return tuple(each for disk in layout.disks for each in _of_disk(disk, copied))
+
+
+def _of_disk(disk: TargetDisk, copied: dict[tuple[str, int], CopyVolume]) -> list[TargetVolume]:
+    whole = TargetVolume(
+        disk=disk.name,
+        partition=0,
+        file_system=disk.format_as or FileSystem(kind=""),
+        source_name=disk.source_disk,
+        volume=copied.get((disk.name, 0)),
+    )
+    partitions = [
+        TargetVolume(
+            disk=disk.name,
+            partition=partition.number,
+            file_system=partition.format_as,
+            part_uuid=partition.part_uuid,
+            part_label=partition.label,
+            source_name=partition.source_volume,
+            volume=copied.get((disk.name, partition.number)),
+        )
+        for partition in disk.partitions
+        if partition.format_as is not None
+    ]
+    return [whole, *partitions] if disk.format_as is not None else partitions
+
+
+class References:
+    """Resolves references on the target of one layout."""
+
+    def __init__(self, layout: TargetLayout) -> None:
+        self.volumes = target_volumes(layout)
+        self._by_mount_point = {each.volume.mount_point: each for each in self.volumes if each.volume is not None}
+
+    @property
+    def root(self) -> TargetVolume | None:
+        """The root file system."""
+        return self._by_mount_point.get("/")
+
+    @property
+    def boot(self) -> TargetVolume | None:
+        """The file system that holds the kernels."""
+        return self._by_mount_point.get("/boot") or self.root
+
+    @property
+    def uuids(self) -> set[str]:
+        """Of all file systems and swap areas."""
+        return {each.file_system.uuid for each in self.volumes if each.file_system.uuid}
+
+    def at(self, mount_point: str) -> TargetVolume | None:
+        """The copied file system that belongs at a mount point."""
+        return self._by_mount_point.get(mount_point.rstrip("/") or "/")
+
+    def resolve(self, reference: str) -> TargetVolume | None:
+        """What ``UUID=…``, ``/dev/disk/by-uuid/…`` and the like lead to on the target; None for nothing there.
+
+        Kernel names (``/dev/sda1``) and by-id or by-path names never resolve: they depend on the machine.
+        """
+        kind, value = _split(reference)
+        if not value:
+            return None
+        for each in self.volumes:
+            known = {
+                "UUID": each.file_system.uuid.lower(),
+                "LABEL": each.file_system.label,
+                "PARTUUID": each.part_uuid.lower(),
+                "PARTLABEL": each.part_label,
+            }
+            wanted = value.lower() if kind in {"UUID", "PARTUUID"} else value
+            if known.get(kind) == wanted:
+                return each
+        return None
+
+    def meant_by(self, reference: str, mount_point: str = "") -> TargetVolume | None:
+        """The target's volume for a reference that was true on the source.
+
+        A kernel name is looked up in the source's inventory; whatever is left is told by its mount point.
+        """
+        found = self.resolve(reference)
+        if found is not None:
+            return found
+        name = reference.removeprefix("/dev/") if reference.startswith("/dev/") else ""
+        by_name = next((each for each in self.volumes if name and each.source_name == name), None)
+        return by_name or (self.at(mount_point) if mount_point.startswith("/") else None)
+
+
+def _split(reference: str) -> tuple[str, str]:
+    for kind in ("UUID", "LABEL", "PARTUUID", "PARTLABEL"):
+        if reference.startswith(f"{kind}="):
+            return kind, reference[len(kind) + 1 :].strip("\"'")
+        prefix = f"/dev/disk/by-{kind.lower()}/"
+        if reference.startswith(prefix):
+            return kind, reference[len(prefix) :]
+    return "", ""
+
+
+def is_device_reference(text: str) -> bool:
+    """Whether the text names a local block device."""
+    return text.startswith("/dev/") or _split(text)[0] != ""

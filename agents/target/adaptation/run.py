@@ -1,0 +1,184 @@
+"""One adaptation from mounting to the report: the steps in their fixed order."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+from agents.target.adaptation.changes import StepResult, WriteDisk
+from agents.target.adaptation.checks.boot_code import boot_code_checks
+from agents.target.adaptation.checks.boot_menu import boot_menu_checks
+from agents.target.adaptation.confinement import PlannedDevice
+from agents.target.adaptation.engine import Engine
+from agents.target.adaptation.inputs import Inputs, failed, passed
+from agents.target.adaptation.journal import Journal
+from agents.target.adaptation.kernels import installed_kernels
+from agents.target.adaptation.references import References
+from agents.target.adaptation.sandbox import Sandbox
+from agents.target.adaptation.steps.boot_code import plan_boot_code
+from agents.target.adaptation.steps.console import plan_console
+from agents.target.adaptation.steps.file_system_table import fstab_checks, plan_file_system_table
+from agents.target.adaptation.steps.grub_config import plan_grub_config
+from agents.target.adaptation.steps.initramfs import plan_initramfs, plan_module_list
+from agents.target.adaptation.steps.preflight import plan_kernel, plan_preflight
+from agents.target.adaptation.system import detect_system
+from agents.target.adaptation.tree import Tree
+from agents.target.disks import PreparedDisks
+from contracts.adaptation import AdaptationChange, AdaptationCheck, AdaptationReport, TargetFacts
+from contracts.errors import MigrationError
+from contracts.errors.adaptation import CHANGE_FAILED, FSCK
+from contracts.inventory import SourceInventory
+from contracts.layout import TargetLayout
+
+
+def adapt(
+    disks: PreparedDisks,
+    layout: TargetLayout,
+    inventory: SourceInventory,
+    target_facts: TargetFacts,
+    own_paths: Sequence[str] = (),
+    *,
+    run: str = "adaptation",
+    keeps_journal: bool = False,
+) -> AdaptationReport:
+    """Make the system on these attached disks boot on the target, check it, and unmount it again.
+
+    own_paths: where our own agent lies on the source; none of it may be on the target. keeps_journal: for
+    targets without launch layers, where `undo_adaptation` comes before the next sync round. What is wrong with
+    the system is in the report; MigrationError is raised for the disks themselves (SMS.DISK.*).
+    """
+    started = time.monotonic()
+    record = _Record()
+    tree = Tree(disks.mount_tree(layout))
+    try:
+        devices = [
+            PlannedDevice(
+                name=device.path.name,
+                number=device.device_number,
+                uuid=file_system.uuid,
+                label=file_system.label,
+                part_uuid=part_uuid,
+            )
+            for device, file_system, part_uuid in disks.devices(layout)
+        ]
+        inputs = Inputs(
+            layout=layout,
+            inventory=inventory,
+            facts=target_facts,
+            own_paths=tuple(own_paths),
+            references=References(layout),
+            builder=Sandbox(root=tree.root, devices=devices),
+            raw_path=disks.raw_path,
+        )
+        journal = Journal(tree, run)
+        _undo_earlier_runs(tree, disks, record)
+        _Run(tree, inputs, Engine(tree, journal, disks.raw_path), record).steps()
+        if not keeps_journal:
+            journal.remove()
+    finally:
+        tree.close()
+        disks.unmount()
+    if not record.is_fatal:
+        complaints = disks.check_file_systems(layout)
+        record.checks += [failed(FSCK, mount_point=point, output=text) for point, text in complaints.items()]
+        record.checks += [] if complaints else [passed(FSCK)]
+    return record.report(time.monotonic() - started)
+
+
+def undo_adaptation(disks: PreparedDisks, layout: TargetLayout) -> list[str]:
+    """Restore an adapted system from its journal; the paths that were changed by somebody else since."""
+    record = _Record()
+    tree = Tree(disks.mount_tree(layout))
+    try:
+        return _undo_earlier_runs(tree, disks, record)
+    finally:
+        tree.close()
+        disks.unmount()
+
+
+def _undo_earlier_runs(tree: Tree, disks: PreparedDisks, record: _Record) -> list[str]:
+    foreign: list[str] = []
+    for run in reversed(Journal.runs(tree)):
+        foreign += Engine(tree, Journal(tree, run), disks.raw_path).undo()
+    if foreign:
+        record.facts["changed_since_last_run"] = ", ".join(foreign)
+    return foreign
+
+
+class _Record:
+    """What has happened so far."""
+
+    def __init__(self) -> None:
+        self.changes: list[AdaptationChange] = []
+        self.checks: list[AdaptationCheck] = []
+        self.facts: dict[str, str] = {}
+        self.needs: dict[str, str] = {}
+
+    @property
+    def is_fatal(self) -> bool:
+        return any(check.severity == "E" and check.failure is not None for check in self.checks)
+
+    def report(self, seconds: float) -> AdaptationReport:
+        failure = next((each.failure for each in self.checks if each.severity == "E" and each.failure), None)
+        paths = [each.path for each in self.changes if each.operation != "boot_code"]
+        return AdaptationReport(
+            verdict="failed" if failure is not None else "passed",
+            failure=failure,
+            facts=self.facts,
+            changes=tuple(self.changes),
+            checks=tuple(self.checks),
+            needs=self.needs,
+            adapted_paths=tuple(dict.fromkeys(paths)),
+            seconds=round(seconds, 3),
+        )
+
+
+class _Run:
+    """The steps over one tree; each sees what the earlier ones changed."""
+
+    def __init__(self, tree: Tree, inputs: Inputs, engine: Engine, record: _Record) -> None:
+        self._tree = tree
+        self._inputs = inputs
+        self._engine = engine
+        self._record = record
+
+    def steps(self) -> None:
+        tree, inputs = self._tree, self._inputs
+        system = detect_system(tree)
+        self._take("S03", plan_preflight(tree, inputs, system))
+        kernels = installed_kernels(tree)
+        kernel, result = plan_kernel(kernels, inputs)
+        self._take("S10", result)
+        if self._record.is_fatal or kernel is None:
+            return
+        root = inputs.references.root
+        self._take("S05", plan_file_system_table(tree, inputs))
+        self._take("S09", plan_console(tree, inputs))
+        self._take("S11", plan_module_list(tree, kernel, root.file_system.kind if root is not None else ""))
+        self._take("S11", plan_initramfs(tree, inputs, (kernel,)))
+        self._take("S12", plan_grub_config(tree, inputs, system))
+        boot_code = plan_boot_code(tree, inputs)
+        self._take("S13", boot_code)
+        self._record.checks += boot_menu_checks(tree, inputs)
+        self._record.checks += fstab_checks(tree, inputs.references)
+        written = tuple(change for change in boot_code.changes if isinstance(change, WriteDisk))
+        self._record.checks += boot_code_checks(inputs, written)
+
+    def _take(self, step: str, result: StepResult) -> None:
+        """Apply a plan. A change that fails is an E check: later steps and the launch would build on it."""
+        for change in result.changes:
+            try:
+                made = self._engine.apply(step, change)
+            except OSError as error:
+                path = getattr(change, "path", None) or getattr(change, "disk", "")
+                reason = error.strerror or str(error)
+                self._record.checks.append(failed(CHANGE_FAILED, step=step, path=path, reason=reason))
+                continue
+            except MigrationError as error:
+                self._record.checks.append(AdaptationCheck(id="JOURNAL_BROKEN", failure=error.failure))
+                continue
+            if made is not None:
+                self._record.changes.append(made)
+        self._record.checks += result.checks
+        self._record.facts.update(result.facts)
+        self._record.needs.update(result.needs)
