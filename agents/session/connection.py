@@ -15,7 +15,7 @@ from nats.errors import Error as NatsError
 from nats.errors import NoServersError
 
 _logger: Final = logging.getLogger("sms.agent.session")
-# The bus waits up to 10 s for identity when a thousand agents come back at once.
+# A handshake may take long when a thousand agents come back at once.
 _CONNECT_TIMEOUT_S: Final = 12
 # A dead peer is noticed after two unanswered pings: "stalled" within 20 s.
 _PING_INTERVAL_S: Final = 8
@@ -90,4 +90,8 @@ async def open_connection(
     except (OSError, TimeoutError) as error:
         await client.close()
         raise UnreachableError(type(error).__name__) from error
+    if not client.is_connected:
+        # The client takes an end of the stream for a login that went well.
+        await client.close()
+        raise UnreachableError("the bus has closed the connection during the login")
     return client

@@ -37,7 +37,7 @@ HEARTBEAT_INTERVAL_S: Final = 15.0
 _SHORTEST_PAUSE_S: Final = 0.5
 # The bus must have its agents back within 10 s of its own return.
 _LONGEST_PAUSE_S: Final = 5.0
-_LONGEST_PAUSE_AFTER_DENIAL_S: Final = 15.0
+_LONGEST_PAUSE_AFTER_DENIAL_S: Final = 8.0
 # After so many denials the access key may be a new one: enrol the same key again.
 _DENIALS_BEFORE_ENROLMENT: Final = 3
 

@@ -16,8 +16,10 @@ from contracts.permissions import (
     BusUser,
 )
 
-# 1,000 agents that come back at once wait their turn for a TLS handshake and for identity's answer.
-_LOGIN_TIMEOUT_S = 10
+# 1,000 agents that come back at once wait their turn for a handshake.
+_HANDSHAKE_TIMEOUT_S = 10
+# How long the bus waits for identity's answer; while identity is away, each login is refused after this time.
+_LOGIN_TIMEOUT_S = 4
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,7 +61,7 @@ tls {{
   # A client that starts with TLS never sends a proof to a man in the middle who denies that there is any. One that
   # waits to be asked is asked after this time; with the default of 50 ms a busy machine misses its turn.
   handshake_first: "500ms"
-  timeout: {_LOGIN_TIMEOUT_S}
+  timeout: {_HANDSHAKE_TIMEOUT_S}
 }}
 jetstream {{
   store_dir: {_text(str(settings.store_folder))}

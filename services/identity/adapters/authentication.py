@@ -19,7 +19,7 @@ from services.identity.domain.ports import Admission, Denial, DenialSink
 from shared.telemetry import log
 
 _QUEUE: Final = "identity"
-# More at once would only wait for the store; the bus itself waits 10 s for an answer.
+# More at once would only wait for the store; the bus itself waits 4 s for an answer.
 _AT_ONCE: Final = 32
 _SYSTEM_INBOX: Final = "$SYS._INBOX."
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import secrets
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -49,16 +50,19 @@ def _bound_to(account: str, identifier: str, version: int, key_id: str) -> bytes
 
 
 def _read_or_make(key_file: Path) -> bytes:
-    try:
-        descriptor = os.open(key_file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        key = key_file.read_bytes()
-        if len(key) != _KEY_BYTES:
-            raise ValueError(f"{key_file} is no key file of {_KEY_BYTES} bytes") from None
-        return key
-    key = secrets.token_bytes(_KEY_BYTES)
-    with os.fdopen(descriptor, "wb") as stream:
-        stream.write(key)
-        stream.flush()
-        os.fsync(stream.fileno())
+    """Two replicas that start at once get one key: the link is made by the first of them only."""
+    if not key_file.exists():
+        made = key_file.with_name(f".{key_file.name}.{os.getpid()}")
+        made.unlink(missing_ok=True)
+        descriptor = os.open(made, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "wb") as stream:
+            stream.write(secrets.token_bytes(_KEY_BYTES))
+            stream.flush()
+            os.fsync(stream.fileno())
+        with suppress(FileExistsError):
+            os.link(made, key_file)
+        made.unlink()
+    key = key_file.read_bytes()
+    if len(key) != _KEY_BYTES:
+        raise ValueError(f"{key_file} is no key file of {_KEY_BYTES} bytes")
     return key

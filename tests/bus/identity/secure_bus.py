@@ -57,7 +57,7 @@ class SecureBus:
 
     def start_identity(self) -> None:
         environment = {
-            **os.environ,
+            "PATH": os.defpath,
             "SMS_IDENTITY_BUS_URL": self.files.url,
             "SMS_IDENTITY_BUS_CA_FILE": str(self.files.ca_file),
             "SMS_IDENTITY_BUS_SEED_FILE": str(self.files.seed_file("identity")),
@@ -103,13 +103,14 @@ class SecureBus:
         return await nats.connect(
             self.files.url,
             tls=self.tls(),
+            tls_handshake_first=True,
             nkeys_seed=str(self.files.seed_file(user)),
             inbox_prefix=service_inbox(user),
             allow_reconnect=False,
             error_cb=_ignore,
         )
 
-    async def login(self, user: str, password: str | Callable[[], str], inbox_prefix: str) -> "Guest":
+    async def login(self, user: str, password: str | Callable[[], str], inbox_prefix: str) -> Guest:
         """A connection that identity is asked about. Raises the client's error when it is refused."""
         guest = Guest()
         await guest.client.connect(
@@ -125,7 +126,7 @@ class SecureBus:
         )
         return guest
 
-    async def agent(self, agent_id: str, key: OwnKey) -> "Guest":
+    async def agent(self, agent_id: str, key: OwnKey) -> Guest:
         return await self.login(user_name("agent", agent_id), key.password(agent_id), agent_inbox(agent_id))
 
     async def new_credential(self, account: str) -> CredentialSecret:
