@@ -1,0 +1,1 @@
+"""Keeps every event of every account in a chain that shows any later edit."""

@@ -1,0 +1,1 @@
+"""The hash chain: pure, also for verification away from the service."""

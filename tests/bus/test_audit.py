@@ -1,0 +1,142 @@
+"""The audit service on a real bus: it keeps everything, whatever happens to it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import sys
+import uuid
+from contextlib import suppress
+from typing import ClassVar
+
+import pytest
+
+from contracts import subjects
+from contracts.base import Message, MessageKind
+from contracts.errors import MigrationError
+from contracts.messages.audit import ListRecords, RecordList, TraceVerified, VerifyTrace
+from services.audit.bootstrap import wire
+from services.audit.handlers import COLLECTIONS
+from services.audit.settings import AuditSettings
+from shared.service import ServiceContext
+from shared.store import Collection, OutgoingMessage, Record
+from tests.bus.conftest import Bench
+
+SAID = Collection(name="said")
+LIST = subjects.req("audit", "list")
+VERIFY = subjects.req("audit", "verify")
+
+
+class Moved(Message):
+    TYPE: ClassVar[str] = "test.moved"
+    KIND: ClassVar[MessageKind] = "event"
+    number: int
+
+
+async def say(context: ServiceContext, *numbers: int, account: str = "acme", denied: bool = False) -> None:
+    messages = []
+    for number in numbers:
+        subject = subjects.evt(account, "task", f"t{number % 2}", "moved")
+        if denied:
+            subject = subjects.audit(account, "denied")
+        messages.append(OutgoingMessage.of(subject, Moved(number=number), source="task", account=account, actor="ak1"))
+    said = Record(collection="said", account=account, id=str(uuid.uuid4()), data={})
+    await context.store.save(said, expected_version=0, outbox=messages)
+
+
+async def kept(context: ServiceContext, count: int, *, account: str = "acme", timeout_s: float = 20) -> RecordList:
+    async with asyncio.timeout(timeout_s):
+        while True:
+            try:
+                listed = await context.bus.request(LIST, ListRecords(limit=500), RecordList, 2, account=account)
+            except MigrationError:
+                listed = RecordList(records=())
+            if len(listed.records) >= count:
+                return listed
+            await asyncio.sleep(0.1)
+
+
+async def check_kept_and_verified(bench: Bench, settings: AuditSettings) -> None:
+    async with bench.running("task", collections=[SAID]) as task, bench.running(settings, wire, COLLECTIONS):
+        await say(task, *range(10))
+        await say(task, 10, 11, denied=True)
+        await say(task, 12, account="other")
+        listed = await kept(task, 12)
+        assert [record.sequence for record in listed.records] == list(range(1, 13))
+        assert sorted(record.data["number"] for record in listed.records) == list(range(12))
+        assert {record.actor for record in listed.records} == {"ak1"}
+        events = [record.data["number"] for record in listed.records if ".evt." in record.subject]
+        assert events == list(range(10))
+        of_task = await task.bus.request(LIST, ListRecords(task_id="t1"), RecordList, account="acme")
+        assert [record.data["number"] for record in of_task.records] == [1, 3, 5, 7, 9]
+        other = await kept(task, 1, account="other")
+        assert [record.data["number"] for record in other.records] == [12]
+        verdict = await task.bus.request(VERIFY, VerifyTrace(), TraceVerified, account="acme")
+        assert (verdict.is_intact, verdict.records) == (True, 12)
+        with pytest.raises(MigrationError) as refused:
+            await task.bus.request(VERIFY, VerifyTrace(), TraceVerified)
+        assert refused.value.code == "SMS.AUDIT.NO_ACCOUNT"
+
+
+def audit_settings(bench: Bench, **changed: object) -> AuditSettings:
+    return AuditSettings.model_validate(bench.settings("audit", **changed).model_dump())
+
+
+async def test_every_event_and_denial_is_kept_in_a_chain(bench) -> None:
+    await check_kept_and_verified(bench, audit_settings(bench))
+
+
+@pytest.mark.mongod
+async def test_the_same_holds_on_a_replica_set(bench, mongod) -> None:
+    url = mongod.url.replace("/?", f"/t{uuid.uuid4().hex}?")
+    await check_kept_and_verified(bench, audit_settings(bench, store_url=url))
+
+
+async def test_a_process_that_is_killed_again_and_again_keeps_everything_once(bench, random_source) -> None:
+    settings = audit_settings(bench)
+    environment = {
+        "PATH": os.defpath,
+        "PYTHONPATH": os.pathsep.join(sys.path),
+        "SMS_AUDIT_BUS_URL": settings.bus_url,
+        "SMS_AUDIT_STORE_URL": settings.store_url,
+        "SMS_AUDIT_ACK_WAIT_S": "2",
+        "SMS_AUDIT_STREAM_MAX_BYTES": str(settings.stream_max_bytes),
+    }
+    rounds, burst = 4, 300
+    total = rounds * burst
+
+    def start(log) -> subprocess.Popen[bytes]:
+        return subprocess.Popen([sys.executable, "-m", "services.audit"], env=environment, stderr=log)
+
+    async def verified(context: ServiceContext) -> TraceVerified:
+        async with asyncio.timeout(60):
+            while True:
+                with suppress(MigrationError):
+                    verdict = await context.bus.request(VERIFY, VerifyTrace(), TraceVerified, 5, account="acme")
+                    if verdict.records >= total:
+                        return verdict
+                await asyncio.sleep(0.2)
+
+    cut_short = 0
+    with (bench.folder / "audit.log").open("wb") as log:
+        async with bench.running("task", collections=[SAID]) as task:
+            process = start(log)
+            try:
+                for number in range(rounds):
+                    await say(task, *range(number * burst, number * burst + burst))
+                    await kept(task, 1)
+                    await asyncio.sleep(random_source.uniform(0, 0.15))
+                    process.kill()
+                    process.wait()
+                    pending = await task.bus.jetstream.consumer_info("EVT", "audit-evt-all")
+                    cut_short += bool(pending.num_pending or pending.num_ack_pending)
+                    process = start(log)
+                verdict = await verified(task)
+                assert (verdict.is_intact, verdict.records) == (True, total)
+                assert cut_short > 0, "no kill met a message under way"
+                process.terminate()
+                assert process.wait(15) == 0
+            finally:
+                process.kill()
+                process.wait()
