@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import ClassVar, Literal
 
 from contracts.base import Message, MessageKind, Model
+from contracts.errors import Failure
 from contracts.feasibility import FeasibilityReport
 from contracts.inventory import SourceInventory
 
@@ -88,6 +89,15 @@ class ServerClashed(Message):
     TYPE: ClassVar[str] = "sms.registry.server-clashed"
     KIND: ClassVar[MessageKind] = "event"
     server_id: str
+
+
+class ServerRefused(Message):
+    """Event ``server.<id>.refused``: an agent wanted to register its server and may not."""
+
+    TYPE: ClassVar[str] = "sms.registry.server-refused"
+    KIND: ClassVar[MessageKind] = "event"
+    server_id: str
+    failure: Failure
 
 
 class ServerDeleted(Message):

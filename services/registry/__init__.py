@@ -1,0 +1,1 @@
+"""The source servers of all accounts, their agents and whether they are connected."""

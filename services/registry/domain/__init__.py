@@ -1,0 +1,1 @@
+"""What a source server is and how it changes; without I/O."""

@@ -1,0 +1,26 @@
+"""Subject to handler. The bus acknowledges when a handler has returned and tries again when it has raised."""
+
+from __future__ import annotations
+
+from contracts.messages.agent import AgentHeartbeat, AgentInventory, AgentRegistered
+from contracts.messages.feasibility import FeasibilityChecked
+from contracts.messages.registry import DeleteServer, ListServers, ShowServer
+from contracts.messages.task import TaskChanged, TaskCreated
+from contracts.subjects import agent_status_filter, evt_filter, req
+from services.registry.agent_handlers import AgentHandlers
+from services.registry.handlers import Handlers
+from shared.bus import ServiceBus
+
+
+def subscribe(bus: ServiceBus, handlers: Handlers, agents: AgentHandlers) -> None:
+    """Declare everything that the registry reacts to. Every replica hears every heartbeat: each keeps its own
+    picture of who is there."""
+    bus.on_event(agent_status_filter("registered"), AgentRegistered, agents.on_registered)
+    bus.on_event(agent_status_filter("inventory"), AgentInventory, agents.on_inventory)
+    bus.on_core(agent_status_filter("heartbeat"), AgentHeartbeat, agents.on_heartbeat, is_shared=False)
+    bus.on_event(evt_filter("server", "feasibility-checked"), FeasibilityChecked, handlers.on_checked)
+    bus.on_event(evt_filter("task", "created"), TaskCreated, handlers.on_task_created)
+    bus.on_event(evt_filter("task", "changed"), TaskChanged, handlers.on_task_changed)
+    bus.on_request(req("registry", "list"), ListServers, handlers.list_servers)
+    bus.on_request(req("registry", "show"), ShowServer, handlers.show_server)
+    bus.on_request(req("registry", "delete"), DeleteServer, handlers.delete_server)
