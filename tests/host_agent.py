@@ -7,8 +7,12 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+from agents.host.census import release
+from agents.host.folders import all_targets
 from tests.servers import wait_until
 
 REPOSITORY = Path(__file__).parent.parent
@@ -28,6 +32,19 @@ for disk in (state.parent.parent / "attach").glob("*"):
 (state.parent / "ready").write_text(starts.read_text())
 time.sleep(600)
 """
+
+
+@contextmanager
+def running_host_agent(folder: Path, *, bus_url: str) -> Iterator[HostAgent]:
+    """A host agent that has started. At the end nothing is left of it, whatever a failed test left behind."""
+    agent = HostAgent(folder, bus_url=bus_url)
+    agent.start()
+    try:
+        yield agent
+    finally:
+        agent.kill()
+        for target in all_targets(agent.data):
+            release(target, only_temporary=False)
 
 
 class HostAgent:

@@ -125,6 +125,7 @@ def without_machine(target: Target, layer_id: str) -> Target:
             "launching": None,
             "is_launching": False,
             "disks": (),
+            "state": "provisioned",
         }
     )
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -15,12 +14,13 @@ from contracts.envelope import Envelope
 from contracts.messages import target_provisioner as messages
 from contracts.messages.identity import EnrolmentToken, IssueEnrolmentToken
 from contracts.messages.target_provisioner import ProvisionerCommand, ProvisionerEvent
-from services.target_provisioner.bootstrap import COLLECTIONS, wire
+from services.target_provisioner.bootstrap import COLLECTIONS
+from services.target_provisioner.bootstrap import wire as wire_provisioner
 from services.target_provisioner.settings import TargetProvisionerSettings
-from shared.service import ServiceContext
-from shared.store import OutgoingMessage, Record
+from shared.service import ServiceContext, Wire
+from shared.store import Collection, OutgoingMessage, Record
 from tests.bus.conftest import Bench
-from tests.host_agent import HostAgent
+from tests.host_agent import HostAgent, running_host_agent
 from tests.servers import NatsServer
 
 ACCOUNT = "acme"
@@ -33,20 +33,8 @@ EVENTS = tuple(
 
 @pytest.fixture
 def host_agent(nats_server: NatsServer, tmp_path: Path) -> Iterator[HostAgent]:
-    agent = HostAgent(tmp_path, bus_url=nats_server.url)
-    agent.start()
-    yield agent
-    agent.kill(signal.SIGKILL)
-    _end_leftovers(agent)
-
-
-def _end_leftovers(agent: HostAgent) -> None:
-    """A failed test must not leave a machine or a helper behind."""
-    from agents.host.census import release
-    from agents.host.folders import all_targets
-
-    for folder in all_targets(agent.data):
-        release(folder, only_temporary=False)
+    with running_host_agent(tmp_path, bus_url=nats_server.url) as agent:
+        yield agent
 
 
 class Desk:
@@ -90,13 +78,13 @@ class Desk:
         return await self._context.bus.request(subject, message, model, account=ACCOUNT)
 
     @asynccontextmanager
-    async def provisioner(self) -> AsyncIterator[ServiceContext]:
+    async def provisioner(self, wired: Wire = wire_provisioner) -> AsyncIterator[ServiceContext]:
         """The provisioner, started; leaving it cancels whatever it does, as a kill does."""
         base = self.bench.settings("target_provisioner").model_dump()
         changed = {"health_interval_s": 0.2, "volume_interval_s": 0.2, "host_patience_s": 20, "stop_timeout_s": 0.2}
         changed |= {"machine_stop_timeout_s": 1, "ack_wait_s": 2, "in_progress_interval_s": 0.5}
         settings = TargetProvisionerSettings.model_validate(base | changed)
-        async with self.bench.running(settings, wire, COLLECTIONS) as context:
+        async with self.bench.running(settings, wired, COLLECTIONS) as context:
             yield context
 
     async def _collect(self, event: ProvisionerEvent, envelope: Envelope) -> None:
@@ -113,8 +101,6 @@ class Desk:
 
 @pytest.fixture
 async def desk(bench: Bench, host_agent: HostAgent) -> AsyncIterator[Desk]:
-    from shared.store import Collection
-
     stand = Desk(bench)
     async with bench.running("task", stand.wire, [Collection(name="sent")]):
         yield stand
