@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from itertools import pairwise
 from pathlib import Path
@@ -33,6 +34,8 @@ app.add_typer(contracts_export.app, name="contracts")
 
 def main() -> None:
     """The entry point of the program."""
+    # asyncio's remarks on closed TLS connections are nothing that a user can act on.
+    logging.getLogger("asyncio").setLevel(logging.CRITICAL)
     sys.exit(run(sys.argv[1:]))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
@@ -20,7 +21,10 @@ class OutputFormat(StrEnum):
     JSON = "json"
 
 
-out = Console(highlight=False, soft_wrap=True)
+# A file or a pipe has no width: its lines are not folded before they are long.
+_WIDTH_WITHOUT_TERMINAL = 240
+
+out = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else _WIDTH_WITHOUT_TERMINAL)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
@@ -50,8 +54,15 @@ def print_fields(fields: Mapping[str, object]) -> None:
 
 def cell(value: object) -> Text:
     """A value as it is shown: without control characters, which an agent could use to write on the terminal."""
-    text = {True: "yes", False: "no", None: ""}.get(value) if isinstance(value, bool | None) else str(value)
-    return Text("".join(character if character.isprintable() else "�" for character in text or ""))
+    return Text("".join(character if character.isprintable() else "�" for character in _plain(value)))
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, datetime):
+        return value.astimezone().strftime("%Y-%m-%d %H:%M:%S")
+    return "" if value is None else str(value)
 
 
 def size(size_bytes: float) -> str:
