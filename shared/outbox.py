@@ -15,8 +15,8 @@ from shared.streams import stream_of
 from shared.telemetry import log
 
 _BATCH: Final = 64
-_PUBLISH_TIMEOUT_S: Final = 5.0
-_LONGEST_PAUSE_S: Final = 5.0
+_PUBLISH_TIMEOUT_S: Final = 3.0
+_LONGEST_PAUSE_S: Final = 1.0
 
 
 class OutboxRelay:

@@ -4,14 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import ssl
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from typing import Any, Final
 
-from faststream import AckPolicy
-from faststream.nats import JStream, NatsBroker, NatsMessage, PullSub
-from faststream.nats.security import NatsNKey, NatsSecurity
+from faststream.nats import NatsBroker
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
@@ -23,6 +18,7 @@ from contracts.errors import MigrationError
 from contracts.errors.platform import BUS_UNAVAILABLE
 from shared.bus.answering import RequestReceiver
 from shared.bus.asking import Asker
+from shared.bus.connection import Subscription, make_broker, subscribe_core, subscribe_durable
 from shared.bus.consumers import consumer_config, durable_name, ensure_consumer
 from shared.bus.durable import DurableReceiver
 from shared.bus.reading import (
@@ -35,24 +31,11 @@ from shared.bus.reading import (
 )
 from shared.settings import ServiceSettings
 from shared.streams import ensure_streams, stream_of
-from shared.telemetry import log
+from shared.telemetry import bound, log
 
 Handler = Callable[[M, Envelope], Awaitable[None]]
 RequestHandler = Callable[[M, Envelope], Awaitable[Message]]
 RawHandler = Callable[[bytes, Envelope], Awaitable[None]]
-
-_FETCH_TIMEOUT_S: Final = 5.0
-_RECONNECT_PAUSE_S: Final = 1
-_FOR_EVER: Final = -1
-
-
-@dataclass(frozen=True, kw_only=True)
-class Subscription:
-    """What was subscribed, for the start-up check and for tests. durable is "" for core subscriptions."""
-
-    subject: str
-    durable: str
-    ack_policy: AckPolicy
 
 
 class ServiceBus:
@@ -105,7 +88,8 @@ class ServiceBus:
             except UnknownTypeError as error:
                 log("event passed over", level=logging.DEBUG, error=error, subject=raw.subject)
                 return
-            await handler(message, envelope)
+            with bound(task_id=getattr(message, "task_id", "")):
+                await handler(message, envelope)
 
         self._declare_durable(subject_filter, handle, durable, workers)
 
@@ -123,7 +107,8 @@ class ServiceBus:
 
         async def handle(raw: Msg) -> None:
             message, envelope = read_message(raw, wanted)
-            await handler(message, envelope)
+            with bound(task_id=getattr(message, "task_id", "")):
+                await handler(message, envelope)
 
         self._declare_durable(subject_filter, handle, durable, workers)
 
@@ -203,22 +188,11 @@ class ServiceBus:
 
     async def connect(self) -> None:
         """Connect, trying for ever, and see to the streams."""
-        self._broker = NatsBroker(
-            self._settings.bus_addresses(),
-            name=f"sms-{self._settings.service_name}",
-            security=self._security(),
-            inbox_prefix=self._settings.inbox_prefix,
-            max_reconnect_attempts=_FOR_EVER,
-            reconnect_time_wait=_RECONNECT_PAUSE_S,
-            ping_interval=10,
-            max_outstanding_pings=2,
-            graceful_timeout=self._settings.stop_timeout_s,
-            apply_types=False,
-            logger=logging.getLogger("faststream"),
-            log_level=logging.DEBUG,
-            disconnected_cb=self._on_disconnected,
-            reconnected_cb=self._on_reconnected,
-            closed_cb=self._on_closed,
+        self._broker = make_broker(
+            self._settings,
+            on_disconnected=self._on_disconnected,
+            on_reconnected=self._on_reconnected,
+            on_closed=self._on_closed,
         )
         await self._broker.connect()
         log("bus connected", bus_url=self._settings.bus_url)
@@ -257,22 +231,14 @@ class ServiceBus:
         receiver = DurableReceiver(settings=self._settings, jetstream=lambda: self.jetstream, handle=handle)
 
         def declare(broker: NatsBroker) -> Subscription:
-            options: dict[str, Any] = {"max_workers": workers} if workers > 1 else {}
-            subscriber = broker.subscriber(
-                subject_filter,
-                stream=JStream(stream, declare=False),
-                pull_sub=PullSub(batch_size=1, timeout=_FETCH_TIMEOUT_S),
-                durable=name,
-                config=consumer_config(self._settings, name, subject_filter),
-                inbox_prefix=f"{self._settings.inbox_prefix}.".encode(),
-                # The receiver answers every message itself; the framework's default would end it at any exception.
-                ack_policy=AckPolicy.MANUAL,
-                decoder=_undecoded,
-                no_reply=True,
-                **options,
+            return subscribe_durable(
+                broker,
+                stream,
+                consumer_config(self._settings, name, subject_filter),
+                receiver.receive,
+                inbox_prefix=self._settings.inbox_prefix,
+                workers=workers,
             )
-            subscriber(_passing(receiver.receive))
-            return Subscription(subject=subject_filter, durable=name, ack_policy=subscriber.ack_policy)
 
         self._declared.append(declare)
 
@@ -280,29 +246,13 @@ class ServiceBus:
         self, subject: str, receive: Callable[[Msg], Awaitable[None]], *, queue: str, workers: int
     ) -> None:
         def declare(broker: NatsBroker) -> Subscription:
-            options: dict[str, Any] = {"max_workers": workers} if workers > 1 else {}
-            subscriber = broker.subscriber(
-                subject, queue=queue, ack_policy=AckPolicy.MANUAL, decoder=_undecoded, no_reply=True, **options
-            )
-            subscriber(_passing(receive))
-            return Subscription(subject=subject, durable="", ack_policy=subscriber.ack_policy)
+            return subscribe_core(broker, subject, receive, queue=queue, workers=workers)
 
         self._declared.append(declare)
 
     async def _ensure_consumers(self) -> None:
         for name, (stream, subject_filter) in self._durables.items():
             await ensure_consumer(self.jetstream, stream, consumer_config(self._settings, name, subject_filter))
-
-    def _security(self) -> NatsSecurity | None:
-        has_tls = any(address.startswith(("tls://", "wss://")) for address in self._settings.bus_addresses())
-        ca_file = self._settings.bus_ca_file
-        context = ssl.create_default_context(cafile=str(ca_file) if ca_file else None) if has_tls or ca_file else None
-        seed = self._settings.bus_seed()
-        if seed is not None:
-            return NatsNKey.from_seed(seed.get_secret_value(), ssl_context=context, use_ssl=context is not None)
-        if context is not None:
-            return NatsSecurity(ssl_context=context, use_ssl=True)
-        return None
 
     def _client(self) -> Client:
         if self._broker is None:
@@ -333,15 +283,3 @@ class ServiceBus:
         if not self._is_stopping:
             log("bus connection closed for good", level=logging.CRITICAL, bus_url=self._settings.bus_url)
         self.closed.set()
-
-
-async def _undecoded(message: NatsMessage) -> NatsMessage:
-    """Our own reader decodes: a payload that is no JSON must reach it instead of raising in the framework."""
-    return message
-
-
-def _passing(receive: Callable[[Msg], Awaitable[None]]) -> Callable[[NatsMessage], Awaitable[None]]:
-    async def pass_on(message: NatsMessage) -> None:
-        await receive(message.raw_message)
-
-    return pass_on

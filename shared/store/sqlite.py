@@ -25,50 +25,11 @@ from shared.store.port import (
     StoreUnavailableError,
     require_account,
 )
+from shared.store.sqlite_schema import SCHEMA, field, index_statements
 
 T = TypeVar("T")
 _PAGE: Final = 500
 _APPLIED_KEPT_S: Final = 7 * 24 * 3600
-
-_SCHEMA: Final = """
-CREATE TABLE IF NOT EXISTS records (
-    collection TEXT NOT NULL, account TEXT NOT NULL, id TEXT NOT NULL, version INTEGER NOT NULL, data TEXT NOT NULL,
-    PRIMARY KEY (collection, account, id));
-CREATE TABLE IF NOT EXISTS inbox (
-    number INTEGER PRIMARY KEY AUTOINCREMENT, collection TEXT NOT NULL, account TEXT NOT NULL, id TEXT NOT NULL,
-    message_id TEXT NOT NULL, applied_at_s INTEGER NOT NULL, UNIQUE (collection, account, id, message_id));
-CREATE TABLE IF NOT EXISTS outbox (
-    number INTEGER PRIMARY KEY AUTOINCREMENT, message_id TEXT NOT NULL, subject TEXT NOT NULL,
-    headers TEXT NOT NULL, payload TEXT NOT NULL);
-"""
-
-
-def _field(name: str) -> str:
-    return "account" if name == "account" else f"json_extract(data,'$.{name}')"
-
-
-def _literal(value: Scalar) -> str:
-    if isinstance(value, str):
-        return "'" + value.replace("'", "''") + "'"
-    return str(int(value))
-
-
-def _index_statements(collection: Collection) -> list[str]:
-    statements = [
-        f"CREATE INDEX IF NOT EXISTS field_{collection.name}_{name} ON records({_field(name)}, account, id)"
-        f" WHERE collection='{collection.name}'"
-        for name in collection.fields
-    ]
-    for rule in collection.unique:
-        conditions = [f"collection='{collection.name}'"]
-        conditions += [f"typeof({_field(name)})='text'" for name in rule.fields]
-        conditions += [f"{_field(name)}={_literal(value)}" for name, value in rule.only_where.items()]
-        columns = ", ".join(_field(name) for name in rule.fields)
-        statements.append(
-            f"CREATE UNIQUE INDEX IF NOT EXISTS unique_{collection.name}__{rule.name} ON records({columns})"
-            f" WHERE {' AND '.join(conditions)}"
-        )
-    return statements
 
 
 class SqliteStore:
@@ -249,9 +210,9 @@ class SqliteStore:
         db.execute("PRAGMA synchronous=FULL")
         # What is deleted (sealed keys) must not stay readable in free pages.
         db.execute("PRAGMA secure_delete=ON")
-        db.executescript(_SCHEMA)
+        db.executescript(SCHEMA)
         for collection in self._collections.values():
-            for statement in _index_statements(collection):
+            for statement in index_statements(collection):
                 db.execute(statement)
         db.execute("DELETE FROM inbox WHERE applied_at_s < ?", (int(time.time()) - _APPLIED_KEPT_S,))
         self._connection = db
@@ -350,7 +311,7 @@ class SqliteStore:
         condition = f"collection='{collection}'"
         values: list[Scalar] = []
         for name, value in (where or {}).items():
-            condition += f" AND {_field(name)}=?"
+            condition += f" AND {field(name)}=?"
             values.append(value)
         return condition, values
 
