@@ -160,7 +160,11 @@ class Engine:
             elif not self._is_ours(entry):
                 foreign.append(entry.path)
             else:
-                self._restore(entry)
+                try:
+                    self._restore(entry)
+                except OSError:
+                    # Somebody put something else in the place of its folder.
+                    foreign.append(entry.path)
         self._journal.remove()
         return foreign
 

@@ -149,12 +149,11 @@ def make_link(tree: Tree, path: str, target: str) -> None:
 
 def remove_file(tree: Tree, path: str) -> None:
     """Remove a file or link, if it is there. Raises OSError."""
-    with parent_of(tree, path) as (folder, name):
-        with contextlib.suppress(FileNotFoundError):
-            existing = _open_existing(folder, name)
-            if existing is not None:
-                os.close(existing)
-            os.unlink(name, dir_fd=folder)
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError), parent_of(tree, path) as (folder, name):
+        existing = _open_existing(folder, name)
+        if existing is not None:
+            os.close(existing)
+        os.unlink(name, dir_fd=folder)
         os.fsync(folder)
 
 

@@ -78,6 +78,11 @@ class References:
         """Of all file systems and swap areas."""
         return {each.file_system.uuid for each in self.volumes if each.file_system.uuid}
 
+    def menu_entry(self, release: str) -> str:
+        """GRUB's name for a kernel's entry in the menu that grub-mkconfig makes."""
+        uuid = self.root.file_system.uuid if self.root is not None else ""
+        return f"gnulinux-advanced-{uuid}>gnulinux-{release}-advanced-{uuid}"
+
     def at(self, mount_point: str) -> TargetVolume | None:
         """The copied file system that belongs at a mount point."""
         return self._by_mount_point.get(mount_point.rstrip("/") or "/")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from typing import Final
 
 from agents.target.adaptation.changes import StepResult, WriteDisk
 from agents.target.adaptation.checks.boot_code import boot_code_checks
@@ -16,10 +17,14 @@ from agents.target.adaptation.kernels import installed_kernels
 from agents.target.adaptation.references import References
 from agents.target.adaptation.sandbox import Sandbox
 from agents.target.adaptation.steps.boot_code import plan_boot_code
+from agents.target.adaptation.steps.caches import plan_caches, stale_device_checks
+from agents.target.adaptation.steps.cloud_init import plan_cloud_init
 from agents.target.adaptation.steps.console import plan_console
 from agents.target.adaptation.steps.file_system_table import fstab_checks, plan_file_system_table
 from agents.target.adaptation.steps.grub_config import plan_grub_config
 from agents.target.adaptation.steps.initramfs import plan_initramfs, plan_module_list
+from agents.target.adaptation.steps.network.plan import extra_kernel_arguments, network_checks, plan_network
+from agents.target.adaptation.steps.own_agent import own_agent_checks, plan_own_agent
 from agents.target.adaptation.steps.preflight import plan_kernel, plan_preflight
 from agents.target.adaptation.system import detect_system
 from agents.target.adaptation.tree import Tree
@@ -29,6 +34,8 @@ from contracts.errors import MigrationError
 from contracts.errors.adaptation import CHANGE_FAILED, FSCK
 from contracts.inventory import SourceInventory
 from contracts.layout import TargetLayout
+
+_GATHERED_FROM: Final = 20
 
 
 def adapt(
@@ -125,12 +132,30 @@ class _Record:
             verdict="failed" if failure is not None else "passed",
             failure=failure,
             facts=self.facts,
-            changes=tuple(self.changes),
+            changes=tuple(_gathered(self.changes)),
             checks=tuple(self.checks),
             needs=self.needs,
             adapted_paths=tuple(dict.fromkeys(paths)),
             seconds=round(seconds, 3),
         )
+
+
+def _gathered(changes: list[AdaptationChange]) -> list[AdaptationChange]:
+    """Many files made in one folder for one reason are one change to a reader (GRUB has 290 modules)."""
+    gathered: list[AdaptationChange] = []
+    counts: dict[tuple[str, str, str, str], int] = {}
+    for change in changes:
+        folder = change.path.rpartition("/")[0]
+        key = (change.step, folder, change.operation, change.reason)
+        counts[key] = counts.get(key, 0) + 1
+        if counts[key] == 1:
+            gathered.append(change)
+    for index, change in enumerate(gathered):
+        folder = change.path.rpartition("/")[0]
+        count = counts[change.step, folder, change.operation, change.reason]
+        if count >= _GATHERED_FROM:
+            gathered[index] = change.model_copy(update={"path": f"{folder}/", "after": f"{count} files"})
+    return gathered
 
 
 class _Run:
@@ -151,18 +176,33 @@ class _Run:
         self._take("S10", result)
         if self._record.is_fatal or kernel is None:
             return
-        root = inputs.references.root
+        root_kind = inputs.references.root.file_system.kind if inputs.references.root is not None else ""
         self._take("S05", plan_file_system_table(tree, inputs))
-        self._take("S09", plan_console(tree, inputs))
-        self._take("S11", plan_module_list(tree, kernel, root.file_system.kind if root is not None else ""))
+        self._take("S07", plan_network(tree, inputs))
+        self._take("S08", plan_cloud_init(tree))
+        arguments = extra_kernel_arguments(tree, inputs)
+        menu_entry = "" if kernel is kernels[0] else inputs.references.menu_entry(kernel.release)
+        self._take("S09", plan_console(tree, inputs, extra_arguments=arguments, grub_default=menu_entry))
+        self._take("S11", plan_module_list(tree, kernel, root_kind))
         self._take("S11", plan_initramfs(tree, inputs, (kernel,)))
         self._take("S12", plan_grub_config(tree, inputs, system))
         boot_code = plan_boot_code(tree, inputs)
         self._take("S13", boot_code)
-        self._record.checks += boot_menu_checks(tree, inputs)
-        self._record.checks += fstab_checks(tree, inputs.references)
-        written = tuple(change for change in boot_code.changes if isinstance(change, WriteDisk))
-        self._record.checks += boot_code_checks(inputs, written)
+        self._take("S14", plan_caches(tree))
+        self._take("S14", plan_own_agent(tree, inputs))
+        self._check(tuple(change for change in boot_code.changes if isinstance(change, WriteDisk)))
+
+    def _check(self, boot_code: tuple[WriteDisk, ...]) -> None:
+        """S16."""
+        tree, inputs = self._tree, self._inputs
+        self._record.checks += [
+            *boot_menu_checks(tree, inputs),
+            *fstab_checks(tree, inputs.references),
+            *boot_code_checks(inputs, boot_code),
+            *network_checks(tree, inputs),
+            *stale_device_checks(tree),
+            *own_agent_checks(tree, inputs),
+        ]
 
     def _take(self, step: str, result: StepResult) -> None:
         """Apply a plan. A change that fails is an E check: later steps and the launch would build on it."""

@@ -33,10 +33,12 @@ def boot_code_checks(inputs: Inputs, written: tuple[WriteDisk, ...]) -> tuple[Ad
         raw.seek(510)
         if raw.read(2) != _BOOT_SIGNATURE:
             reason = "the first sector has no boot signature"
+    if reason:
+        return failed(BOOTCODE_MISSING, disk=disk.name, reason=reason), _readable(inputs)
     if disk.table == "mbr" and active_partition(disk) is None:
-        return (failed(BOOTCODE_MISSING, "W", disk=disk.name, reason="no partition is active"), _readable(inputs))
-    check = failed(BOOTCODE_MISSING, disk=disk.name, reason=reason) if reason else passed(BOOTCODE_MISSING)
-    return check, _readable(inputs)
+        # GRUB does not need the flag; some firmware does.
+        return failed(BOOTCODE_MISSING, "W", disk=disk.name, reason="no partition is active"), _readable(inputs)
+    return passed(BOOTCODE_MISSING), _readable(inputs)
 
 
 def _readable(inputs: Inputs) -> AdaptationCheck:
