@@ -35,9 +35,9 @@ time.sleep(600)
 
 
 @contextmanager
-def running_host_agent(folder: Path, *, bus_url: str) -> Iterator[HostAgent]:
+def running_host_agent(folder: Path, *, bus_url: str, **further: str) -> Iterator[HostAgent]:
     """A host agent that has started. At the end nothing is left of it, whatever a failed test left behind."""
-    agent = HostAgent(folder, bus_url=bus_url)
+    agent = HostAgent(folder, bus_url=bus_url, **further)
     agent.start()
     try:
         yield agent
@@ -50,7 +50,7 @@ def running_host_agent(folder: Path, *, bus_url: str) -> Iterator[HostAgent]:
 class HostAgent:
     """``python -m agents.host`` over a data folder; kill() and start() as needed."""
 
-    def __init__(self, folder: Path, *, bus_url: str) -> None:
+    def __init__(self, folder: Path, *, bus_url: str, **further: str) -> None:
         self.data = folder / "data"
         self.log = folder / "host.log"
         self._settings = folder / "host.json"
@@ -65,6 +65,7 @@ class HostAgent:
                     "watch_interval_s": 0.2,
                     "restart_delay_s": 0.1,
                     "boot_probe_kernel": "/nonexistent",
+                    **further,
                 }
             )
         )

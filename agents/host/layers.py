@@ -96,6 +96,12 @@ def flattened_disks(folder: TargetFolder) -> LaunchLayer | None:
     return read_record(folder.path / "flattened.json", LaunchLayer)
 
 
+def is_flattened(folder: TargetFolder, layer_id: str) -> bool:
+    """Whether the self-contained disks were made of this layer."""
+    done = flattened_disks(folder)
+    return done is not None and done.id == layer_id
+
+
 def bootable_disks(folder: TargetFolder, layer_id: str) -> tuple[AttachedDisk, ...]:
     """The disks that a machine starts from: the layer's, or the flattened ones that were made of it."""
     done = flattened_disks(folder)

@@ -11,6 +11,8 @@ from agents.host.folders import TargetFolder
 from agents.host.health import show_machine
 from agents.host.settings import HostSettings
 from contracts.base import Message
+from contracts.errors import MigrationError
+from contracts.errors.target import TARGET_RUNNING
 from contracts.messages.host import (
     BootHostHelper,
     CreateDisks,
@@ -80,6 +82,9 @@ def _stop_machine(folder: TargetFolder, request: StopHostMachine, settings: Host
 
 
 def _flatten(folder: TargetFolder, request: FlattenHostLayer, settings: HostSettings) -> Message:
+    # Flattened disks have a machine of their own after a finish; asked for again, they are only named.
+    if machine.is_running(folder, request.layer_id) and not layers.is_flattened(folder, request.layer_id):
+        raise MigrationError(TARGET_RUNNING, launch_layer_id=request.layer_id, action="flattened")
     return HostDisks(disks=layers.flatten(folder, request.layer_id))
 
 

@@ -67,7 +67,7 @@ class TargetProvider(Protocol):
         """Power down every machine of the target; after timeout_s end it."""
 
     async def flatten(self, target_id: str, layer_id: str) -> tuple[AttachedDisk, ...]:
-        """Self-contained raw disks of a layer whose machine is stopped. May take long."""
+        """Self-contained raw disks of a layer. May take long. Raises SMS.TARGET.RUNNING while its machine runs."""
 
     async def release(self, target_id: str, *, only_temporary: bool) -> None:
         """Remove helper, volume, layers and points, the replica staying as one raw file per disk; or everything."""

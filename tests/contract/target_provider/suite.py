@@ -144,6 +144,9 @@ class TargetProviderContract:
             while (state := await provider.machine_state("t1", "l1", HealthCheck())).boot_state == "booting":
                 await asyncio.sleep(0.1)
         assert (state.boot_state, state.failure_code) == ("failed", "SMS.LAUNCH.BOOT_LOADER")
+        with pytest.raises(MigrationError) as refused:
+            await provider.flatten("t1", "l1")
+        assert refused.value.code == "SMS.TARGET.RUNNING"
         await provider.delete_layer("t1", "l1")
         await provider.delete_layer("t1", "l1")
         with pytest.raises(MigrationError):
