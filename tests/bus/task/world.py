@@ -1,0 +1,188 @@
+"""The other parties of a task, scripted over a real bus: registry, issuer, provisioner and both agents.
+
+They stand in for machines and disks only; the task service, its store and the bus are real. Every answer is
+published twice, under two message ids, as a bus that redelivers would do at its worst.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import uuid
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import nats
+from nats.aio.msg import Msg
+
+from contracts.base import Message
+from contracts.envelope import Envelope
+from contracts.errors import ErrorCode
+from contracts.feasibility import FeasibilityReport
+from contracts.inventory import Disk, FileSystem, Mount, OperatingSystem, Partition, SourceInventory
+from contracts.messages.agent import AgentResult, AttachedDisk, CommandAcknowledged
+from contracts.messages.certificate_issuer import AuthorityCreated, AuthorityDestroyed, CertificateIssued
+from contracts.messages.registry import ServerDetails, ServerView
+from contracts.messages.target_provisioner import (
+    HelperStarted,
+    LaunchLayerCreated,
+    PointTaken,
+    TargetFinished,
+    TargetLaunched,
+    TargetMachine,
+    TargetProvisioned,
+    TargetReleased,
+)
+from contracts.subjects import agent_status, evt
+from contracts.transfer import CopySummary, VerificationReport
+
+ACCOUNT = "default"
+DISKS = (AttachedDisk(name="vda", path="/disks/vda.raw"),)
+GONE = ErrorCode(code="SMS.TEST.GONE", cause="it is gone", remedy="bring it back", is_resumable=True)
+
+
+def inventory() -> SourceInventory:
+    root = FileSystem(kind="ext4", uuid="11111111-2222-3333-4444-555555555555", size_bytes=2 << 30, used_bytes=1 << 29)
+    partition = Partition(
+        number=1, name="sda1", start_bytes=1 << 20, size_bytes=2 << 30, type_id="83", is_active=True, file_system=root
+    )
+    disk = Disk(
+        name="sda",
+        device="/dev/sda",
+        size_bytes=3 << 30,
+        table="mbr",
+        identifier="1234abcd",
+        partitions=(partition,),
+        is_system=True,
+    )
+    return SourceInventory(
+        hostname="web-1",
+        architecture="x86_64",
+        firmware="BIOS",
+        operating_system=OperatingSystem(id="debian", version_id="12"),
+        disks=(disk,),
+        mounts=(Mount(mount_point="/", host_path="/", kind="ext4", volume="sda1"),),
+    )
+
+
+class World:
+    """fails: command verb to the number of times that it fails before it succeeds."""
+
+    def __init__(self) -> None:
+        self.commands: Counter[str] = Counter()
+        self.effects: Counter[str] = Counter()
+        self.fails: dict[str, int] = {}
+        self.silent: set[str] = set()
+        self.is_connected = True
+        self.delay_s = 0.0
+
+    async def start(self, url: str) -> None:
+        self._client = await nats.connect(url)
+        self._stream = self._client.jetstream()
+        await self._client.subscribe("sms.v1.req.registry.show", cb=self._show_server)
+        await self._client.subscribe("sms.v1.agent.*.*.cmd.*", cb=self._obey)
+        await self._client.subscribe("sms.v1.cmd.target_provisioner.*", cb=self._provision)
+        await self._client.subscribe("sms.v1.cmd.certificate_issuer.*", cb=self._certify)
+
+    async def stop(self) -> None:
+        await self._client.close()
+
+    async def _show_server(self, raw: Msg) -> None:
+        server = ServerView(id="s1", name="web-1", is_connected=self.is_connected, checks="OK")
+        report = FeasibilityReport(result="OK", checks=())
+        await self._reply(raw, ServerDetails(server=server, inventory=inventory(), feasibility=report))
+
+    async def _obey(self, raw: Msg) -> None:
+        command = json.loads(raw.data)
+        agent_id, verb = raw.subject.split(".")[4], raw.subject.split(".")[6]
+        if verb in self.silent:
+            return
+        self.commands[verb] += 1
+        known = {"task_id": command["task_id"], "epoch": command["epoch"]}
+        await self._reply(raw, CommandAcknowledged(**known))
+        if self.fails.get(verb, 0) > 0:
+            self.fails[verb] -= 1
+            result = AgentResult(**known, verb=verb, failure=GONE.failure())
+        else:
+            result = AgentResult(**known, verb=verb, **_answers(verb))
+        await self._say(agent_status(ACCOUNT, agent_id, "result"), result)
+
+    async def _provision(self, raw: Msg) -> None:
+        command, verb = json.loads(raw.data), raw.subject.split(".")[4]
+        self.commands[verb] += 1
+        self.effects[command["request_id"]] += 1
+        known = {name: command[name] for name in ("request_id", "task_id", "target_id")}
+        message, what = _provided(verb, known)
+        await self._say(evt(ACCOUNT, "target", known["target_id"], what), message)
+
+    async def _certify(self, raw: Msg) -> None:
+        command, verb = json.loads(raw.data), raw.subject.split(".")[4]
+        task_id = command["task_id"]
+        self.commands[verb] += 1
+        if verb == "create-authority":
+            message: Message = AuthorityCreated(task_id=task_id, authority_pem="ca")
+        elif verb == "destroy-authority":
+            message = AuthorityDestroyed(task_id=task_id)
+        else:
+            message = CertificateIssued(
+                task_id=task_id,
+                role=command["role"],
+                request_id=command["request_id"],
+                certificate_pem="pem",
+                authority_pem="ca",
+                serial="1",
+                not_after=datetime.now(UTC) + timedelta(hours=1),
+            )
+        what = {"create-authority": "authority-created", "destroy-authority": "authority-destroyed"}.get(verb, "issued")
+        await self._say(evt(ACCOUNT, "certificate", task_id, what), message)
+
+    async def _say(self, subject: str, message: Message) -> None:
+        await asyncio.sleep(self.delay_s)
+        for _ in range(2):
+            sender = subject.split(".")[4]  # an agent's message ids begin with its id
+            envelope = Envelope.of(
+                message, source="/test/world", account=ACCOUNT, subject=subject, id=f"{sender}:{uuid.uuid4()}"
+            )
+            await self._stream.publish(subject, message.model_dump_json().encode(), headers=envelope.headers())
+
+    async def _reply(self, raw: Msg, message: Message) -> None:
+        envelope = Envelope.of(message, source="/test/world", account=ACCOUNT)
+        await self._client.publish(raw.reply, message.model_dump_json().encode(), headers=envelope.headers())
+
+
+def _answers(verb: str) -> dict[str, Any]:
+    match verb:
+        case "make-key":
+            return {"csr_pem": "csr"}
+        case "prepare-target":
+            return {"port": 4433}
+        case "copy" | "sync":
+            return {"summary": CopySummary(round_number=0, files_sent=3, bytes_sent=10)}
+        case "verify":
+            return {"verification": VerificationReport(files=3)}
+        case _:
+            return {}
+
+
+def _provided(verb: str, known: dict[str, str]) -> tuple[Message, str]:
+    layer = f"layer-{known['request_id'].rsplit(':', 1)[1]}"
+    match verb:
+        case "provision":
+            return TargetProvisioned(**known, replica_disks=DISKS), "provisioned"
+        case "boot-helper":
+            started = HelperStarted(**known, agent_id="h1", addresses=("127.0.0.1",), volume_id="v1")
+            return started, "helper-started"
+        case "take-point":
+            point = PointTaken(**known, point_id=layer, taken_at=datetime.now(UTC), replica_disks=DISKS)
+            return point, "point-taken"
+        case "create-launch-layer":
+            created = LaunchLayerCreated(**known, layer_id=layer, point_id="p", disks=DISKS)
+            return created, "launch-layer-created"
+        case "launch":
+            machine = TargetMachine(layer_id=layer, console_path="/c")
+            return TargetLaunched(**known, machine=machine, boot_seconds=1), "launched"
+        case "finish":
+            return TargetFinished(**known, disks=DISKS), "finished"
+        case _:
+            return TargetReleased(**known), "released"
