@@ -33,6 +33,8 @@ SERVICES: Final = (
 BUS_SERVER: Final = "nats-server"
 HOST_AGENT: Final = "host-agent"
 DEFAULT_BUS_PORT: Final = 4222
+# They keep secrets sealed in their stores, each under a key file of its own.
+_SEALS_AT_REST: Final = ("identity", "certificate_issuer")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -160,8 +162,9 @@ def _service(name: str, folder: DataFolder, files: BusFiles) -> ChildSpec:
         own |= {
             "ISSUER_SEED_FILE": str(files.issuer_seed_file),
             "SYSTEM_SEED_FILE": str(files.seed_file(CONNECTION_CUTTER)),
-            "SEAL_KEY_FILE": str(files.keys_folder / "identity.seal"),
         }
+    if name in _SEALS_AT_REST:
+        own["SEAL_KEY_FILE"] = str(files.keys_folder / f"{name}.seal")
     environment = _environment(folder) | {prefix + key: value for key, value in own.items()}
     command = (*_least_privilege(), sys.executable, "-m", f"services.{name}")
     return ChildSpec(name=name, command=command, environment=environment)
