@@ -14,6 +14,9 @@ from nats.aio.client import Client
 from nats.errors import Error as NatsError
 from nats.errors import NoServersError
 
+from contracts.errors import MigrationError
+from contracts.errors.agent import AUTHORITY_UNREADABLE
+
 _logger: Final = logging.getLogger("sms.agent.session")
 # A handshake may take long when a thousand agents come back at once.
 _CONNECT_TIMEOUT_S: Final = 12
@@ -45,6 +48,17 @@ class BusAddress:
         return cls(servers=tuple(f"tls://{host}" for host in hosts), ca_file=ca_file)
 
 
+def trusting(address: BusAddress) -> ssl.SSLContext:
+    """TLS 1.3 with servers of this installation only. Raises MigrationError SMS.AGENT.AUTHORITY_UNREADABLE."""
+    try:
+        context = ssl.create_default_context(cafile=address.ca_file)
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise MigrationError(AUTHORITY_UNREADABLE, ca_file=address.ca_file, reason=reason) from error
+    context.minimum_version = ssl.TLSVersion.TLSv1_3
+    return context
+
+
 async def open_connection(
     address: BusAddress, *, user: str, password: Callable[[], str], inbox_prefix: str, on_closed: asyncio.Event
 ) -> Client:
@@ -52,8 +66,7 @@ async def open_connection(
 
     TLS is spoken from the first byte: a proof never travels in clear, whatever a man in the middle claims.
     """
-    context = ssl.create_default_context(cafile=address.ca_file)
-    context.minimum_version = ssl.TLSVersion.TLSv1_3
+    context = trusting(address)
     client = Client()
 
     async def closed() -> None:

@@ -17,16 +17,16 @@ from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 
 from agents.session.commands import CommandDesk, Verb
-from agents.session.connection import BusAddress, DeniedError, UnreachableError, open_connection
+from agents.session.connection import BusAddress, DeniedError, UnreachableError, open_connection, trusting
 from agents.session.credential import Credential
 from agents.session.enrolment import enrol_with
 from agents.session.own_key import OwnKey
 from agents.session.state import SessionState
-from agents.session.statuses import Statuses, answer_headers, own_inbox
+from agents.session.statuses import Statuses, answer_headers
 from contracts.base import Message
 from contracts.errors import MigrationError
 from contracts.errors.agent import LOGIN_DENIED, NO_CREDENTIAL
-from contracts.login import user_name
+from contracts.login import agent_inbox, user_name
 from contracts.messages.agent import AgentCommand, AgentHeartbeat, AgentRole, EnrolAgent
 from contracts.subjects import agent_command
 
@@ -101,9 +101,11 @@ class AgentSession:
     async def start(self) -> None:
         """Enrol if that was never done, then return; the connection is kept in the background for ever.
 
-        Raises MigrationError: SMS.AGENT.NO_CREDENTIAL, SMS.AGENT.LOGIN_DENIED, SMS.IDENTITY.ENROLMENT_REFUSED.
+        Raises MigrationError: SMS.AGENT.NO_CREDENTIAL, SMS.AGENT.AUTHORITY_UNREADABLE, SMS.AGENT.LOGIN_DENIED,
+        SMS.IDENTITY.ENROLMENT_REFUSED.
         A bus that cannot be reached is waited for.
         """
+        trusting(self._address)
         identity = self._state.identity() or await self._enrol_first()
         self.agent_id, self.account = identity
         self._statuses = Statuses(self._state, self.agent_id, self.account)
@@ -112,12 +114,13 @@ class AgentSession:
 
     async def stop(self) -> None:
         """Cancel commands, close the connection and release the state folder; unsent statuses stay in it."""
-        if self._desk is not None:
-            await self._desk.stop()
         if self._keeper is not None:
             self._keeper.cancel()
             with suppress(asyncio.CancelledError):
                 await self._keeper
+        await asyncio.gather(*self._answering, return_exceptions=True)
+        if self._desk is not None:
+            await self._desk.stop()
         self._state.close()
 
     async def wait_connected(self) -> None:
@@ -216,7 +219,7 @@ class AgentSession:
             self._address,
             user=user_name("agent", self.agent_id),
             password=lambda: self._key.password(self.agent_id),
-            inbox_prefix=own_inbox(self.agent_id),
+            inbox_prefix=agent_inbox(self.agent_id),
             on_closed=has_ended,
         )
         self._client = client

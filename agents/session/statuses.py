@@ -16,7 +16,6 @@ from contracts.base import Message
 from contracts.envelope import Envelope
 from contracts.errors import MigrationError
 from contracts.errors.agent import STATUS_TOO_LARGE
-from contracts.login import agent_inbox
 from contracts.messages.agent import (
     AgentHeartbeat,
     AgentInventory,
@@ -164,8 +163,3 @@ def answer_headers(reply: Message, *, agent_id: str, account: str, task_id: str)
     """The envelope of a reply to a command."""
     envelope = Envelope.of(reply, source=f"/agents/{agent_id}", account=account, actor=agent_id, correlation_id=task_id)
     return envelope.headers()
-
-
-def own_inbox(agent_id: str) -> str:
-    """The inbox prefix of this agent's connection."""
-    return agent_inbox(agent_id)

@@ -51,3 +51,9 @@ STATUS_TOO_LARGE: Final = ErrorCode(
     remedy="Report this with `sms server show ID --output json`: the server has more disks or mounts than expected.",
     http_status=500,
 )
+AUTHORITY_UNREADABLE: Final = ErrorCode(
+    code="SMS.AGENT.AUTHORITY_UNREADABLE",
+    cause="The certificate of the bus's authority cannot be read from {ca_file}: {reason}.",
+    remedy="Copy the file that `sms status` names as ca_file to this machine, and give its path with --ca.",
+    exit_code=2,
+)

@@ -32,11 +32,12 @@ async def wire(context: ServiceContext) -> None:
     signer = AnswerSigner(settings.issuer_seed_file.read_text(encoding="ascii").strip())
     address = BusAddress(servers=tuple(settings.bus_addresses()), ca_file=settings.bus_ca_file)
 
-    system = await connect(address, user=CONNECTION_CUTTER, seed_file=settings.system_seed_file)
+    closed = asyncio.Event()
+    system = await connect(address, user=CONNECTION_CUTTER, seed_file=settings.system_seed_file, closed=closed)
     context.resources.push_async_callback(system.close)
     cutter = SystemAccountCutter(system)
     context.resources.push_async_callback(cutter.close)
-    logins_connection = await connect(address, user=SERVICE, seed_file=settings.bus_seed_file)
+    logins_connection = await connect(address, user=SERVICE, seed_file=settings.bus_seed_file, closed=closed)
     context.resources.push_async_callback(logins_connection.close)
 
     denials = DenialTrace(records)
@@ -53,3 +54,8 @@ async def wire(context: ServiceContext) -> None:
             await asyncio.sleep(settings.nonce_cleaning_interval_s)
 
     context.run_in_background("nonce-cleaning", clean_nonces)
+
+    async def watch_connections() -> None:
+        await closed.wait()
+
+    context.run_in_background("login-connections", watch_connections)

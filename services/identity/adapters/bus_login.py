@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import ssl
 from dataclasses import dataclass
@@ -22,12 +23,18 @@ class BusAddress:
     ca_file: Path | None
 
 
-async def connect(address: BusAddress, *, user: str, seed_file: Path) -> Client:
-    """Connect as a service user, now and again for ever; waits until the bus is there."""
+async def connect(address: BusAddress, *, user: str, seed_file: Path, closed: asyncio.Event) -> Client:
+    """Connect as a service user, now and again for ever; waits until the bus is there.
+
+    closed is set when the client has given up nevertheless: the process must be started again.
+    """
     context = None if address.ca_file is None else ssl.create_default_context(cafile=address.ca_file)
 
     async def on_error(error: Exception) -> None:
         log("bus connection", level=logging.WARNING, error=error, user=user)
+
+    async def on_closed() -> None:
+        closed.set()
 
     return await nats.connect(
         servers=list(address.servers),
@@ -41,4 +48,5 @@ async def connect(address: BusAddress, *, user: str, seed_file: Path) -> Client:
         ping_interval=10,
         max_outstanding_pings=2,
         error_cb=on_error,
+        closed_cb=on_closed,
     )

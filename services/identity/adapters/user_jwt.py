@@ -58,7 +58,7 @@ def read_login_request(text: str) -> LoginRequest:
         signed, _, signature = text.rpartition(".")
         request = LoginRequest.model_validate_json(decode_bytes(signed.partition(".")[2]))
         nkey.read_public(request.iss, prefix=SERVER_PREFIX).verify(decode_bytes(signature), signed.encode())
-    except (ValidationError, InvalidSignature) as error:
+    except (ValidationError, ValueError, InvalidSignature) as error:
         # The text holds a proof: no part of it may reach a log.
         raise ValueError(f"no login request of a bus server ({type(error).__name__})") from None
     if request.iss != request.nats.server_id.id or request.aud != "nats-authorization-request":
