@@ -1,4 +1,4 @@
-"""Progress and results of the data plane, per file system and in all."""
+"""What a running copy reports: progress, the summary of a round, and the verdict of a verification."""
 
 from __future__ import annotations
 
@@ -6,13 +6,17 @@ from typing import Literal
 
 from contracts.base import Model
 
+TransferStage = Literal["connecting", "copying", "links", "directories", "settling", "verifying", "done"]
+
 
 class VolumeProgress(Model):
-    """How far one file system is. bytes_total and files_total are estimates until the walk has ended."""
+    """Progress of one file system. bytes_total and files_total start as estimates and are refined by the walk.
+
+    bytes_done counts file contents that need nothing more in this round, sent or found unchanged.
+    """
 
     volume: int
     mount_point: str
-    target_disk: str
     bytes_done: int = 0
     bytes_total: int = 0
     files_done: int = 0
@@ -20,63 +24,93 @@ class VolumeProgress(Model):
 
 
 class TransferProgress(Model):
-    """A snapshot of a running copy, sync round or verification.
+    """Where a running call stands; at most two a second are reported, and always the last one.
 
-    bytes_sent: on the wire, compressed. rate_bytes_s: of the last second, of file contents; smoothed_rate_bytes_s
-    over about 10 s. seconds_left is None while unknown. compression_ratio: contents divided by wire bytes.
+    bytes_sent: on the wire, in this call. rate_bytes_s: of contents, over the last interval;
+    smoothed_rate_bytes_s over about ten seconds. seconds_left: None while there is no rate.
+    compression_ratio: contents divided by what travelled for them. is_stalled: no sign of life from the
+    target for longer than expected, or the link is being re-made.
     """
 
-    activity: Literal["copy", "sync", "verify"] = "copy"
+    task_id: str
+    stage: TransferStage
+    round_number: int = 0
     volumes: tuple[VolumeProgress, ...] = ()
+    bytes_done: int = 0
+    bytes_total: int = 0
+    files_done: int = 0
+    files_total: int = 0
     bytes_sent: int = 0
     rate_bytes_s: float = 0.0
     smoothed_rate_bytes_s: float = 0.0
     seconds_left: float | None = None
     compression_ratio: float = 1.0
     is_stalled: bool = False
+    seconds: float = 0.0
 
 
 class SkippedPath(Model):
-    """A path that was left out, and why: excluded, own, socket, swap_file, read_error, changing, vanished."""
+    """An entry that was left out. path as the migrated system sees it (undecodable bytes as surrogate escapes
+    written ``\\xNN``). reason: excluded, own, socket, read_error, changed_kind, unsupported."""
 
     path: str
     reason: str
+    detail: str = ""
+
+
+class VolumeSummary(Model):
+    """What one round did with one file system. bytes_content: contents that were read and sent."""
+
+    volume: int
+    mount_point: str
+    files_total: int = 0
+    bytes_total: int = 0
+    files_sent: int = 0
+    bytes_content: int = 0
+    deleted: int = 0
+    renamed: int = 0
+    seconds: float = 0.0
 
 
 class CopySummary(Model):
-    """The outcome of a full copy or of one sync round.
+    """What a full copy or a sync round did.
 
-    bytes_done: contents transferred or found unchanged. bytes_read and bytes_sent (wire). bytes_resent: sent
-    again after an interruption. skipped: at most the first 1,000; skipped_count counts all.
+    bytes_sent: on the wire. bytes_resent: of these, what had been sent before and was lost by an interruption
+    (wire bytes; counted from both ends' journals). files_changing: files that changed in each of the attempts
+    to read them; the next round takes them again. files_vanished: gone between listing and reading.
+    files_skipped and changing_paths are capped lists, the counts are not.
     """
 
-    round_number: int = 0
-    seconds: float = 0.0
-    bytes_done: int = 0
-    bytes_read: int = 0
+    round_number: int
+    volumes: tuple[VolumeSummary, ...] = ()
+    files_total: int = 0
+    bytes_total: int = 0
+    files_sent: int = 0
+    bytes_content: int = 0
     bytes_sent: int = 0
     bytes_resent: int = 0
-    files_done: int = 0
-    files_sent: int = 0
     files_changing: int = 0
+    changing_paths: tuple[str, ...] = ()
     files_vanished: int = 0
-    entries_deleted: int = 0
-    entries_renamed: int = 0
-    skipped_count: int = 0
-    skipped: tuple[SkippedPath, ...] = ()
-    volumes: tuple[VolumeProgress, ...] = ()
+    files_skipped: int = 0
+    skipped_paths: tuple[SkippedPath, ...] = ()
+    read_errors: int = 0
+    deleted: int = 0
+    renamed: int = 0
+    reconnects: int = 0
+    seconds: float = 0.0
 
 
-class DifferingPath(Model):
-    """One entry that is not as the last round read it. what: contents, kind, owner, mode, times, attributes,
-    flags, link_target, hard_link, missing, extra."""
+class PathDifference(Model):
+    """One path whose replica differs. what: contents, size, owner, mode, mtime, xattrs, inode_flags,
+    link_target, hard_link, device, kind."""
 
     path: str
     what: tuple[str, ...]
 
 
-class DirectoryResult(Model):
-    """Counts of one directory's direct entries."""
+class DirectoryVerification(Model):
+    """Counts below one directory (the tree is reported down to its second level)."""
 
     path: str
     files: int = 0
@@ -87,25 +121,26 @@ class DirectoryResult(Model):
 
 
 class VerificationReport(Model):
-    """What the target holds on disk, compared with what the last round read on the source.
+    """The replica as read back from its disk, against what the last round read on the source.
 
-    changed_since: entries that changed on the source after that round; they are no defect. Lists of paths are
-    cut at 1,000, the counts are whole. directories: only those with a difference, at most 1,000.
+    Entries that the source has changed since then are counted as changed_since, never as different or
+    missing. The path lists are capped, the counts are not.
     """
 
     files: int = 0
     bytes_read: int = 0
-    seconds: float = 0.0
     different: int = 0
     missing: int = 0
     extra: int = 0
     changed_since: int = 0
-    differences: tuple[DifferingPath, ...] = ()
-    changed_paths: tuple[str, ...] = ()
-    skipped: tuple[SkippedPath, ...] = ()
-    directories: tuple[DirectoryResult, ...] = ()
+    directories: tuple[DirectoryVerification, ...] = ()
+    different_paths: tuple[PathDifference, ...] = ()
+    missing_paths: tuple[str, ...] = ()
+    extra_paths: tuple[str, ...] = ()
+    changed_since_paths: tuple[str, ...] = ()
+    seconds: float = 0.0
 
     @property
     def is_equal(self) -> bool:
-        """No difference, nothing missing, nothing extra."""
+        """Whether the replica holds exactly what the last round read, apart from what changed since."""
         return not (self.different or self.missing or self.extra)

@@ -1,0 +1,263 @@
+"""The catalogue of what the target holds, in SQLite: a row for each entry, block hashes for large files."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import astuple, fields
+from pathlib import Path
+
+from agents.source.copy.rows import STAGED_PARENT, UNHELD, ChunkRow, Row
+from agents.transfer.entries import EntryKind
+from contracts.errors.code import MigrationError
+from contracts.errors.transfer import CATALOGUE_DAMAGED
+
+_COLUMNS = tuple({"row": "id", "round_number": "round"}.get(field.name, field.name) for field in fields(Row))
+_SELECT = f"SELECT {', '.join(_COLUMNS)} FROM entry "  # noqa: S608 - our own field names
+_UPSERT = (
+    f"INSERT INTO entry ({', '.join(_COLUMNS)}) VALUES ({', '.join('?' * len(_COLUMNS))}) "  # noqa: S608 - as above
+    f"ON CONFLICT (id) DO UPDATE SET {', '.join(f'{name} = excluded.{name}' for name in _COLUMNS[1:])}"
+)
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS entry (
+    id INTEGER PRIMARY KEY, parent INTEGER NOT NULL, volume INTEGER NOT NULL, name BLOB NOT NULL,
+    kind INTEGER NOT NULL, inode INTEGER NOT NULL, mode INTEGER, uid INTEGER, gid INTEGER, size INTEGER,
+    mtime_ns INTEGER, ctime_ns INTEGER, device INTEGER, inode_flags INTEGER, xattrs_hash BLOB, content BLOB,
+    block_bytes INTEGER, link_group INTEGER, sequence INTEGER NOT NULL, is_racy INTEGER, is_partial INTEGER,
+    is_pending INTEGER, round INTEGER);
+CREATE UNIQUE INDEX IF NOT EXISTS entry_place ON entry (parent, name, volume) WHERE parent >= 0;
+CREATE INDEX IF NOT EXISTS entry_inode ON entry (volume, inode);
+CREATE INDEX IF NOT EXISTS entry_pending ON entry (volume, kind) WHERE is_pending;
+CREATE INDEX IF NOT EXISTS entry_staged ON entry (volume) WHERE parent = -1;
+CREATE TABLE IF NOT EXISTS chunk (
+    row INTEGER, number INTEGER, sequence INTEGER, hashes BLOB, PRIMARY KEY (row, number)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS frame (sequence INTEGER PRIMARY KEY, wire_bytes INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS fact (name TEXT PRIMARY KEY, value INTEGER NOT NULL);
+"""
+_BATCH = 512
+# A directory is to be sent again; a large file goes on with the chunks that are still held.
+_LOSE_ENTRIES = (
+    "UPDATE entry SET sequence = -1, is_pending = is_pending OR kind = 2, is_partial = is_partial OR block_bytes > 0"
+)
+_COMMIT_BYTES = 8 << 20
+
+
+class Catalogue:
+    """Used by all threads of a session; each method is one step under a lock. commit makes the steps since the
+    last commit permanent together. A kill loses the steps after it, never the file."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._lock = threading.RLock()
+        self._uncommitted_bytes = 0
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        try:
+            self._database = sqlite3.connect(path, check_same_thread=False, isolation_level="DEFERRED")
+            self._database.executescript("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;" + _SCHEMA)
+        except sqlite3.Error as error:
+            raise MigrationError(CATALOGUE_DAMAGED, path=path, reason=error) from error
+        self._last_row = int(self._database.execute("SELECT coalesce(max(id), 0) FROM entry").fetchone()[0])
+
+    def close(self) -> None:
+        """Commit and close."""
+        with self._lock:
+            self._database.commit()
+            self._database.close()
+
+    def commit(self) -> None:
+        """Make everything so far permanent."""
+        with self._lock:
+            try:
+                self._database.commit()
+                self._uncommitted_bytes = 0
+            except sqlite3.Error as error:
+                raise MigrationError(CATALOGUE_DAMAGED, path=self._path, reason=error) from error
+
+    def new_row(self) -> int:
+        """A number for a new entry."""
+        with self._lock:
+            self._last_row += 1
+            return self._last_row
+
+    def put(self, rows: Iterable[Row]) -> None:
+        """Insert or replace rows."""
+        with self._lock:
+            self._database.executemany(_UPSERT, [astuple(row) for row in rows])
+
+    def record(self, rows: Sequence[Row], chunks: Sequence[ChunkRow], *, sequence: int, wire_bytes: int) -> None:
+        """Take in what a frame carried, all or nothing; every 8 MiB of frames become permanent at once."""
+        with self._lock:
+            self.put(rows)
+            self._database.executemany("INSERT OR REPLACE INTO chunk VALUES (?, ?, ?, ?)", [astuple(c) for c in chunks])
+            self._database.execute("INSERT OR REPLACE INTO frame VALUES (?, ?)", (sequence, wire_bytes))
+            self._uncommitted_bytes += wire_bytes
+            if self._uncommitted_bytes >= _COMMIT_BYTES:
+                self.commit()
+
+    def root(self, volume: int) -> Row | None:
+        """The row of a volume's root directory."""
+        return next(iter(self._rows("WHERE parent = 0 AND parent >= 0 AND volume = ?", volume)), None)
+
+    def children(self, directory: int) -> dict[bytes, Row]:
+        """The entries of a directory by name."""
+        return {row.name: row for row in self._rows("WHERE parent = ? AND parent >= 0", directory)}
+
+    def get(self, number: int) -> Row | None:
+        """A row by its number."""
+        return next(iter(self._rows("WHERE id = ?", number)), None)
+
+    def by_inode(self, volume: int, inode: int) -> list[Row]:
+        """All names of an inode, oldest row first; those kept aside too."""
+        return list(self._rows("WHERE volume = ? AND inode = ? ORDER BY id", volume, inode))
+
+    def names_of(self, volume: int, inode: int) -> int:
+        """How many names of an inode the target has."""
+        with self._lock:
+            query = "SELECT count(*) FROM entry WHERE volume = ? AND inode = ? AND parent >= 0"
+            return int(self._database.execute(query, (volume, inode)).fetchone()[0])
+
+    def pending(self, volume: int, *, directories: bool, below: int = 1 << 62) -> list[Row]:
+        """Some of the rows that still have something to be sent at the end of a round: those with the greatest
+        numbers below one. What is inside a directory has a greater number than the directory."""
+        comparison = "=" if directories else "!="
+        where = f"WHERE is_pending AND volume = ? AND kind {comparison} ? AND parent >= 0 AND id < ? "
+        where += f"ORDER BY id DESC LIMIT {_BATCH}"
+        return list(self._rows(where, volume, int(EntryKind.DIRECTORY), below))
+
+    def mark_pending(self, directory: int) -> None:
+        """Note that a directory's metadata must be sent again, since something in it changes on the target."""
+        with self._lock:
+            self._database.execute("UPDATE entry SET is_pending = 1 WHERE id = ?", (directory,))
+
+    def path(self, number: int) -> bytes | None:
+        """Path of an entry below its volume's root; None if it, or a directory above it, is kept aside or gone."""
+        names: list[bytes] = []
+        with self._lock:
+            while True:
+                found = self._database.execute("SELECT parent, name FROM entry WHERE id = ?", (number,)).fetchone()
+                if found is None or found[0] == STAGED_PARENT:
+                    return None
+                if found[0] == 0:
+                    return b"/".join(reversed(names))
+                names.append(found[1])
+                number = found[0]
+
+    def move(self, number: int, parent: int, name: bytes) -> None:
+        """Give an entry another place (parent STAGED_PARENT: kept aside)."""
+        with self._lock:
+            self._database.execute("UPDATE entry SET parent = ?, name = ? WHERE id = ?", (parent, name, number))
+
+    def forget(self, number: int) -> None:
+        """Remove a row with everything below it."""
+        waiting = [number]
+        with self._lock:
+            while waiting:
+                batch, waiting = waiting[-_BATCH:], waiting[:-_BATCH]
+                marks = ", ".join("?" * len(batch))
+                inner = self._database.execute(f"SELECT id FROM entry WHERE parent >= 0 AND parent IN ({marks})", batch)  # noqa: S608
+                waiting += [number for (number,) in inner.fetchall()]
+                self._database.execute(f"DELETE FROM chunk WHERE row IN ({marks})", batch)  # noqa: S608
+                self._database.execute(f"DELETE FROM entry WHERE id IN ({marks})", batch)  # noqa: S608
+
+    def forget_staged(self, volume: int) -> None:
+        """Remove the rows of everything kept aside: the target has removed it."""
+        for row in list(self._rows(f"WHERE parent = {STAGED_PARENT} AND volume = ?", volume)):
+            self.forget(row.row)
+
+    def has_staged(self, volume: int) -> bool:
+        """Whether the target keeps something aside."""
+        return bool(list(self._rows(f"WHERE parent = {STAGED_PARENT} AND volume = ? LIMIT 1", volume)))
+
+    def chunk(self, row: int, index: int) -> ChunkRow | None:
+        """The block hashes of a chunk; its sequence is UNHELD when the target does not have it."""
+        with self._lock:
+            query = "SELECT row, number, sequence, hashes FROM chunk WHERE row = ? AND number = ?"
+            found = self._database.execute(query, (row, index)).fetchone()
+        return ChunkRow(*found) if found else None
+
+    def has_held_chunks(self, row: int) -> bool:
+        """Whether the target has any chunk of a file."""
+        with self._lock:
+            query = "SELECT 1 FROM chunk WHERE row = ? AND sequence != ? LIMIT 1"
+            return self._database.execute(query, (row, UNHELD)).fetchone() is not None
+
+    def forget_chunks(self, row: int, *, first: int = 0) -> None:
+        """Remove block hashes from a chunk on."""
+        with self._lock:
+            self._database.execute("DELETE FROM chunk WHERE row = ? AND number >= ?", (row, first))
+
+    def copy_chunks(self, first: int, row: int) -> None:
+        """A further name of an inode has the same block hashes as its first."""
+        with self._lock:
+            self.forget_chunks(row)
+            query = "INSERT INTO chunk SELECT ?, number, sequence, hashes FROM chunk WHERE row = ?"
+            self._database.execute(query, (row, first))
+
+    def forget_large(self, row: int) -> None:
+        """A large file becomes a small one: until that is sent, the target has neither."""
+        with self._lock:
+            self._database.execute("UPDATE entry SET sequence = ?, block_bytes = 0 WHERE id = ?", (UNHELD, row))
+            self.forget_chunks(row)
+
+    def fact(self, name: str) -> int:
+        """A number kept under a name; 0 when there is none."""
+        with self._lock:
+            found = self._database.execute("SELECT value FROM fact WHERE name = ?", (name,)).fetchone()
+        return int(found[0]) if found else 0
+
+    def set_fact(self, name: str, value: int) -> None:
+        """Keep a number under a name."""
+        with self._lock:
+            self._database.execute("INSERT OR REPLACE INTO fact VALUES (?, ?)", (name, value))
+
+    def last_sequence(self) -> int:
+        """The greatest sequence that any row has."""
+        with self._lock:
+            query = "SELECT max((SELECT coalesce(max(sequence), 0) FROM frame), (SELECT coalesce(max(value), 0) "
+            query += "FROM fact WHERE name = 'folded_sequence'))"
+            return int(self._database.execute(query).fetchone()[0])
+
+    def lose(self, ranges: Sequence[tuple[int, int]]) -> int:
+        """Mark what frames in the given ranges (inclusive) carried as not held; returns their wire bytes."""
+        lost = 0
+        with self._lock:
+            for first, last in ranges:
+                between = "WHERE sequence BETWEEN ? AND ?"
+                query = f"SELECT coalesce(sum(wire_bytes), 0) FROM frame {between}"  # noqa: S608 - constant
+                lost += int(self._database.execute(query, (first, last)).fetchone()[0])
+                for statement in (_LOSE_ENTRIES, "UPDATE chunk SET sequence = -1", "DELETE FROM frame"):
+                    self._database.execute(f"{statement} {between}", (first, last))
+        return lost
+
+    def held_bytes(self) -> int:
+        """Wire bytes of all frames whose contents are in the catalogue as held."""
+        with self._lock:
+            query = "SELECT coalesce(sum(wire_bytes), 0) FROM frame"
+            return self.fact("folded_bytes") + int(self._database.execute(query).fetchone()[0])
+
+    def fold_frames(self, durable: int) -> None:
+        """Forget single frames up to the durable watermark; only their sum matters from then on."""
+        with self._lock:
+            query = "SELECT coalesce(sum(wire_bytes), 0), coalesce(max(sequence), 0) FROM frame WHERE sequence <= ?"
+            size, last = self._database.execute(query, (durable,)).fetchone()
+            if last:
+                self.set_fact("folded_bytes", self.fact("folded_bytes") + size)
+                self.set_fact("folded_sequence", max(last, self.fact("folded_sequence")))
+                self._database.execute("DELETE FROM frame WHERE sequence <= ?", (durable,))
+
+    def totals(self, volume: int) -> tuple[int, int]:
+        """Number of entries and bytes of contents of a volume (each inode once, roughly: by row)."""
+        with self._lock:
+            query = "SELECT count(*), coalesce(sum(size), 0) FROM entry WHERE volume = ? AND parent >= 0 AND kind = 1"
+            files, size = self._database.execute(query, (volume,)).fetchone()
+        return int(files), int(size)
+
+    def _rows(self, where: str, *values: object) -> Iterator[Row]:
+        with self._lock:
+            found = self._database.execute(_SELECT + where, values).fetchall()
+        for item in found:
+            row = Row(*item)
+            row.kind = EntryKind(row.kind)
+            row.is_racy, row.is_partial, row.is_pending = map(bool, (row.is_racy, row.is_partial, row.is_pending))
+            yield row

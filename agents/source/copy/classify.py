@@ -1,0 +1,186 @@
+"""Decides for each entry of a directory: unchanged, to be read, moved here, a further name, or gone."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+
+from agents.source.copy.exclusions import LOST_AND_FOUND
+from agents.source.copy.round_context import RoundContext
+from agents.source.copy.rows import STAGED_PARENT, UNHELD, Row, signed
+from agents.source.copy.tally import shown
+from agents.source.copy.work import OpenDirectory
+from agents.transfer.entries import EntryKind, kind_of
+from agents.transfer.paths import directory as opened
+from agents.transfer.paths import join, split
+
+
+@dataclass(slots=True)
+class Findings:
+    """items: rows to be read (and sent where they differ). directories: rows of the directories, by name.
+    has_changes: something in the directory is new, gone or to be read."""
+
+    items: list[Row] = field(default_factory=list)
+    directories: list[Row] = field(default_factory=list)
+    has_changes: bool = False
+
+
+@dataclass(slots=True)
+class _Present:
+    name: bytes
+    kind: EntryKind
+    state: os.stat_result
+    old: Row | None = None
+
+
+class Classifier:
+    """Used by the thread that leads the round."""
+
+    def __init__(self, context: RoundContext) -> None:
+        self._context = context
+        self._catalogue = context.catalogue
+
+    def classify(self, directory: OpenDirectory, row: Row, *, is_known: bool) -> Findings:
+        """Compare a directory with the catalogue. Changes of the tree are sent before this returns, as far as
+        anything in this directory depends on them."""
+        known = self._catalogue.children(row.row) if is_known else {}
+        present = self._list(directory)
+        gone: list[Row] = []
+        for entry in present:
+            old = known.pop(entry.name, None)
+            if old is not None and self._is_other(old, entry):
+                gone.append(old)
+            else:
+                entry.old = old
+        gone += known.values()
+        for old in gone:
+            self._context.restructuring.stage(old, join(directory.path, old.name))
+        if any(entry.old is None for entry in present) and gone:
+            self._context.restructuring.flush()
+        findings = Findings(has_changes=bool(gone))
+        for entry in present:
+            self._decide(directory, row, entry, findings)
+        return findings
+
+    def _list(self, directory: OpenDirectory) -> list[_Present]:
+        context = self._context
+        present = []
+        with os.scandir(directory.descriptor) as listing:
+            entries = sorted((os.fsencode(entry.name), entry) for entry in listing)
+        for name, entry in entries:
+            reason = context.exclusions.reason(directory.path, name)
+            if reason:
+                self._skip(directory, name, reason)
+                continue
+            try:
+                state = entry.stat(follow_symlinks=False)
+            except FileNotFoundError:
+                context.tally.vanish()
+                continue
+            kind = kind_of(state.st_mode)
+            if kind is None:
+                self._skip(directory, name, "socket")
+            elif not self._is_left_out(directory, name, kind):
+                present.append(_Present(name, kind, state))
+        return present
+
+    def _skip(self, directory: OpenDirectory, name: bytes, reason: str) -> None:
+        path = shown(self._context.volume.mount_point, join(directory.path, name))
+        self._context.tally.skip(path, reason)
+
+    def _is_left_out(self, directory: OpenDirectory, name: bytes, kind: EntryKind) -> bool:
+        """The empty lost+found of a file system's root: the target's own was made with it."""
+        if directory.path or name != LOST_AND_FOUND or kind is not EntryKind.DIRECTORY:
+            return False
+        with opened(directory.descriptor, name) as descriptor:
+            return not os.listdir(descriptor)
+
+    def _is_other(self, old: Row, entry: _Present) -> bool:
+        """Whether a known name now stands for something else, which the known one must make room for."""
+        inode = signed(entry.state.st_ino)
+        if old.kind is not entry.kind:
+            return True
+        if old.inode == inode or old.sequence == UNHELD:
+            return False
+        if old.kind is EntryKind.DIRECTORY or old.link_group or entry.state.st_nlink > 1:
+            return True
+        # A new file under an old name replaces its contents, unless it is a known one that was moved here.
+        return bool(self._catalogue.by_inode(old.volume, inode))
+
+    def _decide(self, directory: OpenDirectory, parent: Row, entry: _Present, findings: Findings) -> None:
+        context, state = self._context, entry.state
+        row = entry.old
+        if row is None and not context.is_first:
+            row = self._moved_here(directory, parent, entry)
+        if entry.kind is EntryKind.DIRECTORY:
+            findings.has_changes |= row is None
+            findings.directories.append(row or self._new(parent, entry))
+            return
+        size = state.st_size if entry.kind is EntryKind.REGULAR else 0
+        context.tally.seen(parent.volume, size)
+        if row is not None and row.is_unchanged(state) and not row.is_pending:
+            context.tally.done(parent.volume, files=1, size=size)
+            return
+        findings.has_changes = True
+        row = row or self._new(parent, entry)
+        if state.st_nlink > 1 and self._is_further_name(row, entry):
+            context.tally.done(parent.volume, files=1, size=size)
+            return
+        if state.st_nlink == 1:
+            row.link_group = 0
+        if row.sequence == UNHELD and not row.is_partial:
+            row.size = state.st_size
+        findings.items.append(row)
+
+    def _new(self, parent: Row, entry: _Present) -> Row:
+        number = self._catalogue.new_row()
+        inode = signed(entry.state.st_ino)
+        return Row(number, parent.row, parent.volume, entry.name, entry.kind, inode, size=entry.state.st_size)
+
+    def _moved_here(self, directory: OpenDirectory, parent: Row, entry: _Present) -> Row | None:
+        """The row of an entry that the target has under another name which the source no longer has."""
+        for row in self._candidates(parent.volume, entry):
+            if row.parent == STAGED_PARENT:
+                self._context.restructuring.move(row, None, parent, directory.path, entry.name)
+                return row
+            path = self._catalogue.path(row.row)
+            if path is not None and not self._is_still_at(path, entry):
+                self._context.restructuring.move(row, path, parent, directory.path, entry.name)
+                return row
+        return None
+
+    def _candidates(self, volume: int, entry: _Present) -> list[Row]:
+        inode = signed(entry.state.st_ino)
+        rows = self._catalogue.by_inode(volume, inode)
+        if any(self._context.restructuring.is_waiting(row.row) for row in rows):
+            self._context.restructuring.flush()
+            rows = self._catalogue.by_inode(volume, inode)
+        return [row for row in rows if row.kind is entry.kind and row.sequence != UNHELD and not row.is_pending]
+
+    def _is_still_at(self, path: bytes, entry: _Present) -> bool:
+        parent_path, name = split(path)
+        try:
+            with opened(self._context.root, parent_path) as parent:
+                return os.stat(name, dir_fd=parent, follow_symlinks=False).st_ino == entry.state.st_ino
+        except OSError:
+            return False
+
+    def _is_further_name(self, row: Row, entry: _Present) -> bool:
+        """Whether the inode has a name already that carries its contents; then this one is linked to it at the
+        end of the round. Else this one carries them, and is noted at once for those that follow."""
+        inode = signed(entry.state.st_ino)
+        others = [
+            other
+            for other in self._catalogue.by_inode(row.volume, inode)
+            if other.row != row.row
+            and other.kind is row.kind
+            and other.parent != STAGED_PARENT
+            and not other.is_pending
+        ]
+        is_first_here = row.sequence == UNHELD or row.inode != inode
+        row.link_group = row.inode = inode
+        row.round_number = self._context.round_number
+        has_first = any(other.round_number == row.round_number for other in others)
+        row.is_pending = has_first or (is_first_here and bool(others))
+        self._catalogue.put((row,))
+        return row.is_pending

@@ -1,0 +1,39 @@
+"""Brings the catalogue into line with what the target says that it holds, before a session begins."""
+
+from __future__ import annotations
+
+from agents.source.copy.catalogue import Catalogue
+from agents.source.copy.tally import Tally
+from agents.transfer.messages import HelloReply
+
+_END = (1 << 63) - 1
+
+
+class Reconciliation:
+    """What was sent but is not held is marked as such; how much that is counts as sent again."""
+
+    def __init__(self, catalogue: Catalogue, tally: Tally) -> None:
+        self._catalogue = catalogue
+        self._tally = tally
+
+    def first_sequence(self, reply: HelloReply) -> int:
+        """The first sequence of the session to be begun: above all that any session has used."""
+        first = max(self._catalogue.last_sequence(), reply.highest_seen) + 1
+        lost_bytes = self._catalogue.lose(_lost_ranges(reply))
+        # Frames that the target has and the catalogue does not: what a killed source had not yet written down.
+        unknown_bytes = reply.held_bytes - self._catalogue.held_bytes()
+        self._tally.bytes_resent += lost_bytes + max(0, unknown_bytes)
+        self._catalogue.set_fact("folded_bytes", self._catalogue.fact("folded_bytes") + unknown_bytes)
+        self._catalogue.commit()
+        return first
+
+
+def _lost_ranges(reply: HelloReply) -> list[tuple[int, int]]:
+    """Sequences that no session holds. Without any session the target has lost its memory: all of them."""
+    ranges = []
+    start = 0
+    for mark in reply.sessions:
+        if start < mark.first and start > 0:
+            ranges.append((start, mark.first - 1))
+        start = mark.held + 1
+    return [*ranges, (start, _END)]

@@ -1,0 +1,279 @@
+"""A thread that reads entries and sends those that the target lacks: small ones in batches, large ones by chunks."""
+
+from __future__ import annotations
+
+import errno
+import queue
+import threading
+import time
+from collections.abc import Mapping, Sequence
+
+from agents.source.copy.catalogue import Catalogue
+from agents.source.copy.channel import Channel
+from agents.source.copy.read_entry import Reading, read_small, read_special
+from agents.source.copy.rows import UNHELD, ChunkRow, Row
+from agents.source.copy.send_large import LargeFileSender
+from agents.source.copy.tally import Tally, shown
+from agents.source.copy.work import OpenDirectory, Work
+from agents.transfer.compression import AdaptiveCompressor
+from agents.transfer.content import hash_xattrs
+from agents.transfer.entries import HAS_CONTENT, IN_PLACE, SPARSE, Entry, EntryKind, encode_group
+from agents.transfer.frames import HEADER, Kind
+from agents.transfer.hashing import hash_whole
+from agents.transfer.paths import join
+
+BATCH_BYTES = 1 << 20
+BATCH_ENTRIES = 512
+_GONE = (errno.ENOENT, errno.ESTALE, errno.ENOTDIR)
+
+
+class Output:
+    """Where one thread's frames go: compressed, sent on its stream, and noted in the catalogue."""
+
+    def __init__(self, stream: int, channel: Channel, catalogue: Catalogue, tally: Tally) -> None:
+        self.catalogue = catalogue
+        self.tally = tally
+        self._stream = stream
+        self._channel = channel
+        self._compressor = AdaptiveCompressor()
+
+    def send(self, kind: Kind, payload: bytes, rows: Sequence[Row], chunks: Sequence[ChunkRow] = ()) -> None:
+        """Send a frame; the rows and chunks get its sequence and are recorded."""
+        began = time.perf_counter()
+        flags, packed = self._compressor.compress(payload)
+        compressed = time.perf_counter()
+        sequence = self._channel.send(self._stream, kind, flags, packed)
+        self._compressor.observe(compress_s=compressed - began, send_s=time.perf_counter() - compressed)
+        self.tally.packed(raw=len(payload), wire=len(packed))
+        for row in rows:
+            if not row.is_partial:
+                row.sequence = sequence
+        numbered = [ChunkRow(chunk.row, chunk.index, sequence, chunk.hashes) for chunk in chunks]
+        self.catalogue.record(rows, numbered, sequence=sequence, wire_bytes=HEADER.size + len(packed))
+
+
+class SenderPool:
+    """The threads that read and send. put blocks while there is enough to do; drain waits until all is sent."""
+
+    def __init__(self, channel: Channel, catalogue: Catalogue, tally: Tally, mount_points: Mapping[int, str]) -> None:
+        self._queue: queue.Queue[Work | None] = queue.Queue(maxsize=64)
+        self._error: Exception | None = None
+        self._unreadable: list[Row] = []
+        self._senders = [
+            _Sender(Output(stream, channel, catalogue, tally), mount_points, self._unreadable)
+            for stream in channel.worker_streams
+        ]
+        self._threads = [
+            threading.Thread(target=self._run, args=(sender,), name="sender", daemon=True) for sender in self._senders
+        ]
+        self._open = threading.Condition()
+        self._unfinished = 0
+        for thread in self._threads:
+            thread.start()
+
+    def put(self, work: Work) -> None:
+        """Hand over work; its directory is released when it is done. Raises what a thread failed with."""
+        self._check()
+        work.directory.hold()
+        self._queue.put(work)
+
+    def take_unreadable(self) -> list[Row]:
+        """Large files of which only a part could be read, since the last call; call after drain."""
+        taken = list(self._unreadable)
+        self._unreadable.clear()
+        return taken
+
+    def drain(self) -> None:
+        """Wait until everything handed over has been sent. Raises what a thread failed with."""
+        with self._open:
+            self._unfinished = len(self._threads)
+        for _ in self._threads:
+            self._queue.put(None)
+        with self._open:
+            self._open.wait_for(lambda: self._unfinished == 0)
+        self._check()
+
+    def close(self) -> None:
+        """End the threads; what is still waiting is dropped."""
+        self._error = self._error or RuntimeError("the pool is closed")
+        self._queue_end()
+        for thread in self._threads:
+            thread.join()
+
+    def _queue_end(self) -> None:
+        while True:
+            try:
+                if work := self._queue.get_nowait():
+                    work.directory.release()
+            except queue.Empty:
+                break
+        for _ in self._threads:
+            self._queue.put(None)
+
+    def _check(self) -> None:
+        if self._error:
+            raise self._error
+
+    def _run(self, sender: _Sender) -> None:
+        while True:
+            work = self._queue.get()
+            try:
+                if self._error is None:
+                    sender.flush() if work is None else sender.do(work)
+            except Exception as error:  # noqa: BLE001 - edge of a thread: the leading thread raises it
+                self._error = self._error or error
+            finally:
+                if work is not None:
+                    work.directory.release()
+            if work is None:
+                self._arrive()
+                if isinstance(self._error, RuntimeError):
+                    return
+
+    def _arrive(self) -> None:
+        """Each thread takes one end mark: whoever is done waits until all are."""
+        with self._open:
+            self._unfinished -= 1
+            self._open.notify_all()
+            self._open.wait_for(lambda: self._unfinished <= 0)
+
+
+class _Sender:
+    """What one thread does."""
+
+    def __init__(self, output: Output, mount_points: Mapping[int, str], unreadable: list[Row]) -> None:
+        self._output = output
+        self._tally = output.tally
+        self._mount_points = mount_points
+        self._unreadable = unreadable
+        self._large = LargeFileSender(output)
+        self._parts: list[bytes | memoryview] = []
+        self._rows: list[Row] = []
+        self._size = 0
+        self._files: dict[int, tuple[int, int]] = {}
+
+    def do(self, work: Work) -> None:
+        """Read and send; small entries may stay in the batch that is being filled."""
+        group: list[Entry] = []
+        for row in work.items:
+            before = self._size
+            if entry := self._take(work.directory, row, is_large=work.is_large):
+                group.append(entry)
+                self._rows.append(row)
+                self._size = before + len(entry.data) + 256
+            if self._size >= BATCH_BYTES or len(self._rows) >= BATCH_ENTRIES:
+                self._add_group(work.directory, group)
+                group = []
+                self.flush()
+        self._add_group(work.directory, group)
+
+    def flush(self) -> None:
+        """Send the batch as it is."""
+        if not self._rows:
+            return
+        payload, rows = b"".join(self._parts), self._rows
+        self._parts, self._rows, self._size = [], [], 0
+        self._output.send(Kind.BATCH, payload, rows)
+        for volume, (files, size) in self._files.items():
+            self._tally.sent(volume, files=files, size=size)
+            self._tally.done(volume, files=files, size=size)
+        self._files = {}
+
+    def _add_group(self, directory: OpenDirectory, group: list[Entry]) -> None:
+        if group:
+            self._parts += encode_group(directory.volume, directory.path, group)
+            files, size = self._files.get(directory.volume, (0, 0))
+            size += sum(entry.size for entry in group)
+            self._files[directory.volume] = (files + len(group), size)
+
+    def _take(self, directory: OpenDirectory, row: Row, *, is_large: bool) -> Entry | None:
+        """The entry to be sent; None if there is nothing to send (any more) or it was sent as a large file."""
+        try:
+            read_at_ns = time.time_ns()
+            if not is_large:
+                reading = self._read(directory, row)
+                if reading is not None:
+                    return self._compare(directory, row, reading, read_at_ns)
+                if row.kind is not EntryKind.REGULAR:
+                    self._tally.vanish()
+                    return None
+            is_changing = self._large.send(directory, row)
+            if is_changing:
+                self._tally.change_while_read(self._shown(directory, row))
+        except OSError as error:
+            self._fail(directory, row, error)
+        return None
+
+    def _read(self, directory: OpenDirectory, row: Row) -> Reading | None:
+        if row.kind is EntryKind.REGULAR:
+            return read_small(directory.descriptor, row.name)
+        return read_special(directory.descriptor, row.name)
+
+    def _compare(self, directory: OpenDirectory, row: Row, reading: Reading, read_at_ns: int) -> Entry | None:
+        entry = reading.entry
+        if entry.kind is not row.kind:
+            self._tally.vanish()
+            return None
+        content = hash_whole(entry.data)
+        xattrs_hash = hash_xattrs(entry.xattrs)
+        is_held = row.sequence != UNHELD
+        has_content = not (is_held and row.block_bytes == 0 and row.content == content and row.size == _size(reading))
+        if entry.kind in (EntryKind.CHARACTER_DEVICE, EntryKind.BLOCK_DEVICE):
+            has_content |= row.device != entry.device
+        has_metadata = _metadata(row) != (
+            entry.mode,
+            entry.uid,
+            entry.gid,
+            entry.mtime_ns,
+            entry.inode_flags,
+            xattrs_hash,
+        )
+        entry.row = row.row
+        if has_content:
+            entry.flags = _content_flags(row, reading, is_held=is_held)
+            if row.block_bytes:
+                self._output.catalogue.forget_large(row.row)
+        else:
+            entry.data = b""
+        row.take(reading.state, read_at_ns=read_at_ns)
+        row.content, row.xattrs_hash, row.inode_flags = content, xattrs_hash, entry.inode_flags
+        row.size, row.block_bytes, row.is_partial = _size(reading), 0, False
+        if reading.is_changing:
+            row.is_racy = True
+            self._tally.change_while_read(self._shown(directory, row))
+        if has_content or has_metadata:
+            return entry
+        self._output.catalogue.put((row,))
+        self._tally.done(directory.volume, files=1, size=entry.size)
+        return None
+
+    def _fail(self, directory: OpenDirectory, row: Row, error: OSError) -> None:
+        if error.errno in _GONE:
+            self._tally.vanish()
+            return
+        self._tally.skip(self._shown(directory, row), "read_error", error.strerror or str(error))
+        # Part of a file must not be taken for all of it; an older version that is whole may stay.
+        if row.is_partial:
+            self._unreadable.append(row)
+
+    def _shown(self, directory: OpenDirectory, row: Row) -> str:
+        return shown(self._mount_points[directory.volume], join(directory.path, row.name))
+
+
+def _size(reading: Reading) -> int:
+    """The size that the catalogue compares with a later stat: a symlink's is the length of its target."""
+    return reading.entry.size if reading.entry.kind is EntryKind.REGULAR else reading.state.st_size
+
+
+def _metadata(row: Row) -> tuple[int, int, int, int, int, bytes]:
+    return (row.mode, row.uid, row.gid, row.mtime_ns, row.inode_flags, row.xattrs_hash)
+
+
+def _content_flags(row: Row, reading: Reading, *, is_held: bool) -> int:
+    flags = HAS_CONTENT
+    if reading.entry.kind is EntryKind.REGULAR:
+        if row.link_group and is_held:
+            flags |= IN_PLACE
+        if reading.state.st_blocks * 512 < reading.entry.size:
+            flags |= SPARSE
+    return flags

@@ -1,0 +1,169 @@
+"""The source's half of a verification: streams the catalogue, and tells changed-since from different."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable, Sequence
+
+from agents.source.copy.catalogue import Catalogue
+from agents.source.copy.channel import Channel
+from agents.source.copy.exclusions import Exclusions
+from agents.source.copy.rows import Row, signed
+from agents.source.copy.tally import Tally
+from agents.source.copy.verdicts import Verdicts
+from agents.transfer.compression import AdaptiveCompressor
+from agents.transfer.entries import Entry, EntryKind, decode_groups
+from agents.transfer.frames import Kind
+from agents.transfer.paths import join, open_directory, open_root
+from agents.transfer.verification import EXPECTED, RESULT, Aspect, DirectoryPart, Status, encode_part
+from contracts.layout import CopyVolume
+from contracts.transfer import VerificationReport
+
+_PART_ENTRIES = 512
+_FRAME_BYTES = 256 << 10
+_FRAME_CONTENT_BYTES = 64 << 20
+
+
+class VerificationSource:
+    """One verification. take_result is called from the channel's thread while run sends."""
+
+    def __init__(
+        self,
+        catalogue: Catalogue,
+        volumes: Sequence[CopyVolume],
+        exclusions: Callable[[CopyVolume], Exclusions],
+        tally: Tally,
+    ) -> None:
+        self._catalogue = catalogue
+        self._volumes = {volume.index: volume for volume in volumes}
+        self._exclusions = {volume.index: exclusions(volume) for volume in volumes}
+        self._tally = tally
+        self._lock = threading.Lock()
+        self._roots: dict[int, int] = {}
+        self._verdicts = Verdicts()
+        self._compressor = AdaptiveCompressor()
+
+    def run(self, channel: Channel) -> VerificationReport:
+        """Send everything, wait for the verdicts, and report. Raises MigrationError, SessionLostError."""
+        began = time.monotonic()
+        try:
+            for volume in self._volumes.values():
+                self._roots[volume.index] = open_root(volume.source_path)
+            last = 0
+            for index in self._volumes:
+                last = self._send_volume(channel, index) or last
+            channel.wait_applied(last)
+        finally:
+            for root in self._roots.values():
+                os.close(root)
+        return self._verdicts.report(seconds=time.monotonic() - began)
+
+    def take_result(self, payload: bytes) -> None:
+        """Take in verdicts on entries that are not equal."""
+        for volume, path, entries in decode_groups(payload):
+            for entry in entries:
+                status, aspects = RESULT.unpack(entry.data)
+                self._judge(volume, path, entry, Status(status), Aspect(aspects))
+
+    def _send_volume(self, channel: Channel, volume: int) -> int:
+        root = self._catalogue.root(volume)
+        if root is None:
+            return 0
+        streams = list(channel.worker_streams)
+        parts: list[bytes] = []
+        size = turn = last = 0
+        stack = [(b"", root)]
+        while stack:
+            path, row = stack.pop()
+            children = sorted(self._catalogue.children(row.row).values(), key=lambda child: child.name)
+            own = [row] if not path else []
+            for part, content_bytes in self._parts(volume, path, own + children):
+                parts.append(part)
+                size += len(part) + content_bytes * _FRAME_BYTES // _FRAME_CONTENT_BYTES
+                if size >= _FRAME_BYTES:
+                    last = self._send(channel, streams[turn % len(streams)], parts)
+                    parts, size, turn = [], 0, turn + 1
+            inner = [(join(path, c.name), c) for c in children if c.kind is EntryKind.DIRECTORY]
+            stack += reversed(inner)
+        if parts:
+            last = self._send(channel, streams[turn % len(streams)], parts)
+        return last
+
+    def _send(self, channel: Channel, stream: int, parts: list[bytes]) -> int:
+        flags, packed = self._compressor.compress(b"".join(parts))
+        return channel.send(stream, Kind.VERIFY_BATCH, flags, packed)
+
+    def _parts(self, volume: int, path: bytes, rows: list[Row]) -> list[tuple[bytes, int]]:
+        parts = []
+        after = b""
+        for start in range(0, max(len(rows), 1), _PART_ENTRIES):
+            chosen = rows[start : start + _PART_ENTRIES]
+            is_last = start + _PART_ENTRIES >= len(rows)
+            entries = [self._expected(row) for row in chosen]
+            until = chosen[-1].name if chosen else b""
+            part = encode_part(DirectoryPart(volume, path, after, until, is_last, entries))
+            content_bytes = sum(row.size for row in chosen if row.kind is EntryKind.REGULAR)
+            parts.append((part, content_bytes))
+            mount_point = self._volumes[volume].mount_point
+            self._verdicts.count(mount_point, path, files=len(chosen), size=content_bytes)
+            self._tally.seen(volume, content_bytes)
+            self._tally.done(volume, files=len(chosen), size=content_bytes)
+            after = until
+        return parts
+
+    def _expected(self, row: Row) -> Entry:
+        names = self._catalogue.names_of(row.volume, row.inode) if row.link_group else 1
+        content = (row.content or b"").ljust(16, b"\0")
+        group = row.link_group % (1 << 64)
+        data = EXPECTED.pack(content, row.xattrs_hash or bytes(8), row.block_bytes, names, group)
+        return Entry(
+            kind=row.kind,
+            name=row.name,
+            mode=row.mode,
+            uid=row.uid,
+            gid=row.gid,
+            inode_flags=row.inode_flags,
+            mtime_ns=row.mtime_ns,
+            size=row.size,
+            device=row.device,
+            row=row.row,
+            data=data,
+        )
+
+    def _judge(self, volume: int, path: bytes, entry: Entry, status: Status, aspects: Aspect) -> None:
+        mount_point = self._volumes[volume].mount_point
+        full = join(path, entry.name)
+        if status is Status.EXTRA:
+            if not self._exclusions[volume].reason(path, entry.name):
+                self._verdicts.unexpected(mount_point, full)
+            return
+        if self._has_changed(volume, path, entry):
+            self._verdicts.changed_since(mount_point, full)
+        elif status is Status.MISSING:
+            self._verdicts.missing(mount_point, full)
+        else:
+            what = tuple((aspect.name or "").lower() for aspect in Aspect if aspect in aspects)
+            self._verdicts.different(mount_point, full, what)
+
+    def _has_changed(self, volume: int, path: bytes, entry: Entry) -> bool:
+        """Whether the source's own entry is no longer what the catalogue says."""
+        row = self._catalogue.get(entry.row)
+        if row is None:
+            return True
+        try:
+            directory = open_directory(self._roots[volume], path)
+        except OSError:
+            return True
+        try:
+            state = os.stat(entry.name or b".", dir_fd=directory, follow_symlinks=False)
+        except OSError:
+            return True
+        finally:
+            os.close(directory)
+        return (row.ctime_ns, row.mtime_ns, row.inode) != (
+            signed(state.st_ctime_ns),
+            signed(state.st_mtime_ns),
+            signed(state.st_ino),
+        ) or row.size != state.st_size

@@ -1,0 +1,1 @@
+"""The protocol between the two agents of a task: frames, entries, certificates, safe paths."""

@@ -1,0 +1,105 @@
+"""One TLS connection: exact reads, whole writes, and a dead peer noticed within 20 seconds."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import ssl
+import threading
+
+from agents.transfer.frames import Frame, Kind, control_frame, protocol_error, read_frame
+
+STALL_LIMIT_S = 20
+HELLO_TIMEOUT_S = 10
+_CONNECT_TIMEOUT_S = 10
+_RECEIVE_BUFFER_BYTES = 256 << 10
+
+
+class Connection:
+    """A connected, authenticated TLS socket.
+
+    One thread reads and one writes, and after the hello each connection is used in one direction only: an
+    OpenSSL object must not be read and written at the same time. close may be called from any thread.
+    """
+
+    def __init__(self, tls_socket: ssl.SSLSocket) -> None:
+        self._socket = tls_socket
+        self._write_lock = threading.Lock()
+        _tune(tls_socket)
+
+    @classmethod
+    def open(cls, endpoint: tuple[str, int], tls: ssl.SSLContext) -> Connection:
+        """Connect to a target. Raises OSError (ssl.SSLError is one)."""
+        plain = socket.create_connection(endpoint, timeout=_CONNECT_TIMEOUT_S)
+        try:
+            return cls(tls.wrap_socket(plain))
+        except BaseException:
+            plain.close()
+            raise
+
+    @classmethod
+    def accept(cls, plain: socket.socket, tls: ssl.SSLContext) -> Connection:
+        """Take over an accepted socket, TLS handshake included (bounded in time). Raises OSError."""
+        plain.settimeout(HELLO_TIMEOUT_S)
+        return cls(tls.wrap_socket(plain, server_side=True))
+
+    @property
+    def peer_certificate(self) -> bytes:
+        """The peer's certificate, DER; b"" when it has none."""
+        return self._socket.getpeercert(binary_form=True) or b""
+
+    def set_timeout(self, timeout_s: float | None) -> None:
+        """Limit of each read and write; None waits for ever (TCP itself still notices a dead peer)."""
+        self._socket.settimeout(timeout_s)
+
+    def send(self, frame: Frame) -> None:
+        """Write a whole frame. Raises OSError."""
+        data = frame.encode()
+        with self._write_lock:
+            self._socket.sendall(data)
+
+    def send_control(self, kind: Kind, payload: bytes) -> None:
+        """Write a frame without a number."""
+        self.send(control_frame(kind, payload))
+
+    def receive(self) -> Frame:
+        """Read a frame. Raises OSError, EOFError at the end, MigrationError for a broken frame."""
+        return read_frame(self._read_exactly)
+
+    def expect(self, kind: Kind) -> bytes:
+        """The payload of the next frame, which must be of this kind."""
+        frame = self.receive()
+        if frame.kind is not kind:
+            raise protocol_error(f"{frame.kind.name} where {kind.name} was expected")
+        return frame.payload
+
+    def close(self) -> None:
+        """End the connection; a thread that reads or writes gets an error at once."""
+        # Not SSLSocket.shutdown: that drops the TLS object under a thread which may be using it.
+        with contextlib.suppress(OSError):
+            socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
+
+    def release(self) -> None:
+        """Free the descriptor, once no thread uses the connection any more."""
+        with contextlib.suppress(OSError):
+            self._socket.close()
+
+    def _read_exactly(self, length: int) -> bytes:
+        result = bytearray(length)
+        view = memoryview(result)
+        done = 0
+        while done < length:
+            received = self._socket.recv_into(view[done:], min(length - done, _RECEIVE_BUFFER_BYTES))
+            if not received:
+                raise EOFError("the other end closed the connection")
+            done += received
+        return bytes(result)
+
+
+def _tune(plain: socket.socket) -> None:
+    plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    plain.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 5)
+    plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 5)
+    plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 3)
+    plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, STALL_LIMIT_S * 1000)
