@@ -8,6 +8,7 @@ import logging
 import os
 import signal
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import IO, Final
@@ -16,6 +17,7 @@ from agents.host.bus import serve
 from agents.host.desk import Desk
 from agents.host.settings import HostSettings, load_settings
 
+_THREADS: Final = 32
 _logger: Final = logging.getLogger("sms.host")
 
 
@@ -60,6 +62,8 @@ async def _run(settings: HostSettings) -> int:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    # The default is a handful of threads: long work on some targets must not hold up all others.
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(_THREADS, thread_name_prefix="verb"))
     desk = Desk(settings)
     watching = asyncio.create_task(desk.watch(), name="host-watch")
     serving = asyncio.create_task(serve(desk, settings, stop), name="host-serve")

@@ -31,7 +31,7 @@ def take_census(data_folder: Path) -> HostCensus:
 
 
 def release(folder: TargetFolder, *, only_temporary: bool) -> None:
-    """Remove helper, volume, launch layers and points; without only_temporary everything of the target.
+    """Remove helper, volume, launch layers, points and the logs of earlier launches; or everything of the target.
 
     A machine that runs from the flattened disks goes on when only_temporary is set. Safe to repeat.
     """
@@ -41,6 +41,7 @@ def release(folder: TargetFolder, *, only_temporary: bool) -> None:
     for layer_id in folder.machine_ids():
         if not (only_temporary and flattened is not None and flattened.id == layer_id):
             stop_machine(folder, layer_id, timeout_s=0)
+            shutil.rmtree(folder.machine(layer_id))
     stop_helper(folder)
     release_volume(folder)
     for layer_id in folder.layer_ids():

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import shutil
+import time
+from pathlib import Path
 from typing import Final
 
+from agents.host.console import last_line, read_console
 from agents.host.folders import TargetFolder
 from agents.host.loop_devices import detach_loops_below
 from agents.host.processes import (
@@ -15,6 +18,7 @@ from agents.host.processes import (
     is_alive,
     processes_that_see,
     processes_with_argument,
+    sees_mount,
     session_members,
     start_session,
 )
@@ -30,6 +34,7 @@ from contracts.messages.host import BootHostHelper, HostHelper
 # with the namespace, which goes with its last process: a kill of everything leaves nothing mounted.
 _MOUNT_AND_RUN: Final = 'mount -o loop,nodev,nosuid "$1" "$2" && shift 2 && exec "$@"'
 _STOP_GRACE_S: Final = 10.0
+_MOUNT_TIMEOUT_S: Final = 10.0
 
 
 class HelperRecord(Model):
@@ -63,7 +68,11 @@ def boot_helper(folder: TargetFolder, request: BootHostHelper, settings: HostSet
         task_id=request.task_id, volume_id=request.volume_id, agent_id=request.agent_id, account=request.account
     )
     write_record(folder.helper / "helper.json", record)
-    _start(folder, record, settings, token_id=request.token_id, secret=request.secret)
+    try:
+        _start(folder, record, settings, token_id=request.token_id, secret=request.secret)
+    except MigrationError:
+        stop_helper(folder)
+        raise
     return show_helper(folder, settings)
 
 
@@ -130,6 +139,17 @@ def _start(folder: TargetFolder, record: HelperRecord, settings: HostSettings, *
     except OSError as error:
         raise MigrationError(TARGET_HELPER_FAILED, target_id=folder.target_id, reason=error, log=log) from error
     write_record(folder.helper / "helper.json", record.model_copy(update={"process": process}))
+    _await_mount(folder, process, log)
+
+
+def _await_mount(folder: TargetFolder, process: ProcessIdentity, log: Path) -> None:
+    """Wait until the helper has its volume. Raises MigrationError SMS.TARGET.HELPER_FAILED with its last words."""
+    deadline = time.monotonic() + _MOUNT_TIMEOUT_S
+    while not sees_mount(process.pid, folder.helper / "state"):
+        if not is_alive(process) or time.monotonic() > deadline:
+            reason = last_line(read_console(log)) or "it ended without a word"
+            raise MigrationError(TARGET_HELPER_FAILED, target_id=folder.target_id, reason=reason, log=log)
+        time.sleep(0.01)
 
 
 def _configuration(

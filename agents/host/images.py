@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
-from agents.host.records import sync_folder
+from agents.host.records import sync_file, sync_folder
 from contracts.errors import MigrationError
 from contracts.errors.target import TARGET_HOST_TOOL_FAILED
 
@@ -49,6 +49,7 @@ def create_layer(path: Path, *, backing: Path, backing_format: ImageFormat) -> N
     fresh.unlink(missing_ok=True)
     relative = os.path.relpath(backing, path.parent)
     run_tool(["qemu-img", "create", "-q", "-f", "qcow2", "-b", relative, "-F", backing_format, str(fresh)])
+    sync_file(fresh)
     fresh.replace(path)
     sync_folder(path.parent)
 
@@ -62,6 +63,8 @@ def commit_layer(path: Path, *, into: Path, into_format: ImageFormat) -> None:
     below = {"driver": into_format, "file": {"driver": "file", "filename": str(into), "locking": "off"}}
     layer = {"driver": "qcow2", "file": {"driver": "file", "filename": str(path), "locking": "off"}, "backing": below}
     run_tool(["qemu-img", "commit", "-q", "-d", f"json:{json.dumps(layer)}"], timeout_s=7200)
+    # The layer is removed next: what it held must be on the disk below before.
+    sync_file(into)
 
 
 def move_to_backing(path: Path, *, backing: Path, backing_format: ImageFormat) -> None:
@@ -69,14 +72,14 @@ def move_to_backing(path: Path, *, backing: Path, backing_format: ImageFormat) -
     layer = {"driver": "qcow2", "file": {"driver": "file", "filename": str(path), "locking": "off"}}
     relative = os.path.relpath(backing, path.parent)
     run_tool(["qemu-img", "rebase", "-u", "-b", relative, "-F", backing_format, f"json:{json.dumps(layer)}"])
+    sync_file(path)
 
 
 def convert_to_raw(path: Path, *, image_format: ImageFormat, to: Path) -> None:
     """A self-contained sparse raw copy of an image with all its layers; there only when it is complete."""
     fresh = to.with_name(f".{to.name}.new")
     run_tool(["qemu-img", "convert", "-q", "-f", image_format, "-O", "raw", str(path), str(fresh)], timeout_s=86400)
-    with fresh.open("rb") as file:
-        os.fsync(file.fileno())
+    sync_file(fresh)
     fresh.replace(to)
     sync_folder(to.parent)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from datetime import UTC, datetime
 from typing import Final
 
@@ -10,7 +9,7 @@ from agents.host.folders import TargetFolder
 from agents.host.images import commit_layer, create_layer, move_to_backing, run_tool
 from agents.host.layers import layers_over
 from agents.host.loop_devices import loops_below
-from agents.host.records import sync_folder
+from agents.host.records import sync_file, sync_folder
 from agents.host.replica import Replica, ReplicaDisk, ReplicaPoint, image_format, load_replica, save_replica
 from contracts.errors import MigrationError
 from contracts.errors.target import TARGET_CHAIN_FULL, TARGET_DISKS_BUSY
@@ -69,8 +68,7 @@ def _check_detached(folder: TargetFolder, replica: Replica) -> None:
 
 def _with_new_top(folder: TargetFolder, disk: ReplicaDisk, number: int) -> ReplicaDisk:
     top = folder.replica / disk.layers[-1]
-    with top.open("rb") as file:
-        os.fsync(file.fileno())
+    sync_file(top)
     name = f"{disk.name}-{number:04d}.qcow2"
     create_layer(folder.replica / name, backing=top, backing_format=image_format(top.name))
     return disk.model_copy(update={"layers": (*disk.layers, name)})

@@ -84,12 +84,16 @@ def processes_with_argument(argument: str) -> tuple[int, ...]:
     return tuple(pid for pid in _pids() if wanted in _read(pid, "cmdline").split(b"\0") and identify(pid))
 
 
-def processes_that_see(mount_point: Path) -> tuple[int, ...]:
-    """The pids of every live process in whose mount namespace something is mounted there."""
+def sees_mount(pid: int, mount_point: Path) -> bool:
+    """Whether something is mounted there in the process's mount namespace."""
     # mountinfo writes blanks and the like as octal escapes.
     escaped = re.sub(rb"[\\ \t\n]", lambda match: b"\\%03o" % match[0][0], os.fsencode(mount_point))
-    wanted = b" " + escaped + b" "
-    return tuple(pid for pid in _pids() if wanted in _read(pid, "mountinfo") and pid != os.getpid())
+    return b" " + escaped + b" " in _read(pid, "mountinfo")
+
+
+def processes_that_see(mount_point: Path) -> tuple[int, ...]:
+    """The pids of every live process in whose mount namespace something is mounted there."""
+    return tuple(pid for pid in _pids() if pid != os.getpid() and sees_mount(pid, mount_point))
 
 
 def end_processes(pids: Sequence[int], *, grace_s: float) -> None:

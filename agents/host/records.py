@@ -32,6 +32,12 @@ def read_record(path: Path, kind: type[AnyModel]) -> AnyModel | None:
     return kind.model_validate_json(text)
 
 
+def sync_file(path: Path) -> None:
+    """Make a file's content durable, whoever wrote it."""
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+
+
 def sync_folder(folder: Path) -> None:
     """Make the names in a folder durable; a power cut may otherwise bring back the old ones."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)

@@ -32,7 +32,7 @@ class HostSettings(Model):
     boot_probe_timeout_s: float = Field(default=20, gt=0)
     watch_interval_s: float = Field(default=2, gt=0)
     restart_delay_s: float = Field(default=1, gt=0, le=5)
-    reply_within_s: float = Field(default=5, gt=0)
+    reply_within_s: float = Field(default=3, gt=0)
 
 
 def load_settings(path: Path) -> HostSettings:

@@ -17,7 +17,8 @@ class TargetProvisionerSettings(ServiceSettings):
     # A command whose handler was killed must go on within 15 s, and comes again only after ack_wait_s.
     ack_wait_s: float = Field(default=10, ge=1)
     in_progress_interval_s: float = Field(default=3, gt=0)
-    host_request_timeout_s: float = Field(default=20, gt=0)
+    # Longer than the host agent takes to answer "working" (3 s), short enough to notice that it was killed.
+    host_request_timeout_s: float = Field(default=6, gt=0)
     host_patience_s: float = Field(default=60, gt=0)
     health_interval_s: float = Field(default=1, gt=0)
     volume_interval_s: float = Field(default=3, gt=0)

@@ -16,6 +16,7 @@ from contracts.messages.target_provisioner import (
     LaunchLayerCreated,
     LaunchTarget,
     PointTaken,
+    PortForward,
     ProvisionerCommand,
     ProvisionerEvent,
     ProvisionTarget,
@@ -156,7 +157,7 @@ class Steps:
             target.id, layer_id=command.layer_id, point_id=_point_of(target, command.layer_id)
         )
         state = await provider.launch(
-            target.id, _order(target, command.layer_id, is_isolated=command.is_isolated, forwards=command.forwards)
+            target.id, _order(target, command.layer_id, is_isolated=command.is_isolated, forwards=_forwards(command))
         )
         new = target.model_copy(
             update={
@@ -227,6 +228,14 @@ def machine_of(state: MachineState) -> TargetMachine:
 
 def _answering(command: ProvisionerCommand) -> dict[str, str]:
     return {"request_id": command.request_id, "task_id": command.task_id, "target_id": command.target_id}
+
+
+def _forwards(command: LaunchTarget) -> tuple[PortForward, ...]:
+    """What was asked for, and the port that the health check tries: it could not be reached otherwise."""
+    port = command.health_check.tcp_port
+    if port is None or any(forward.target_port == port for forward in command.forwards):
+        return command.forwards
+    return (*command.forwards, PortForward(target_port=port))
 
 
 def _point_of(target: Target, layer_id: str) -> str:

@@ -133,6 +133,23 @@ class TargetProviderContract:
         assert "p0" in dropped
 
     @pytest.mark.boot
+    async def test_points_are_merged_beneath_a_running_machine(self, provider: TargetProvider, tmp_path: Path) -> None:
+        tops = await provider.create_disks("t1", DISKS)
+        layer: tuple[AttachedDisk, ...] = ()
+        for number in range(12):
+            write(tops[0], number + 1, at=number * 65536)
+            tops = (await provider.take_point("t1", f"p{number}")).disks
+            if number == 4:
+                layer = await provider.create_layer("t1", layer_id="l1", point_id="p4")
+                assert (await provider.launch("t1", machine("l1"))).is_running
+        assert (await provider.machine_state("t1", "l1", HealthCheck())).is_running
+        await provider.stop_machines("t1", timeout_s=0)
+        used = content(layer[0], tmp_path)
+        assert [used[at * 65536] for at in range(7)] == [1, 2, 3, 4, 5, 0, 0]
+        written = content(tops[0], tmp_path)
+        assert [written[at * 65536] for at in range(13)] == [*range(1, 13), 0]
+
+    @pytest.mark.boot
     async def test_a_machine_starts_once_and_is_gone_with_its_layer(self, provider: TargetProvider) -> None:
         await provider.create_disks("t1", DISKS)
         frozen = await provider.take_point("t1", "p1")

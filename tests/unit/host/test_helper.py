@@ -17,6 +17,7 @@ from agents.host.helper import boot_helper, load_helper, show_helper, stop_helpe
 from agents.host.loop_devices import loops_below
 from agents.host.processes import identify, processes_that_see
 from agents.host.settings import HostSettings
+from contracts.errors import MigrationError
 from contracts.messages.host import BootHostHelper
 from tests.host_agent import HELPER_STUB
 
@@ -80,6 +81,24 @@ def test_stopping_ends_children_mounts_and_loop_devices(folder: TargetFolder, se
     assert loops_below(folder.path) == ()
     assert load_helper(folder) is None
     assert not show_helper(folder, settings).is_running
+
+
+def test_a_helper_that_cannot_mount_its_volume_is_told_with_its_last_words(
+    folder: TargetFolder, settings: HostSettings
+) -> None:
+    boot_helper(folder, REQUEST, settings)
+    started(folder, 1)
+    stop_helper(folder)
+    volume = next(folder.helper.glob("volume-*.img"))
+    with volume.open("r+b") as file:
+        file.seek(1024)
+        # All of the superblock but its magic number and UUID, which the marker is compared with.
+        file.write(b"\xff" * 0x38)
+    with pytest.raises(MigrationError) as failed:
+        boot_helper(folder, REQUEST, settings)
+    assert failed.value.code == "SMS.TARGET.HELPER_FAILED"
+    assert "mount" in failed.value.failure.cause
+    assert load_helper(folder) is None
 
 
 def test_the_volume_is_as_large_as_asked_and_takes_no_room(folder: TargetFolder, settings: HostSettings) -> None:
