@@ -5,7 +5,9 @@ from __future__ import annotations
 import base64
 import os
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -17,6 +19,7 @@ from agents.target.adaptation.files import (
     read_metadata,
     remove_file,
     remove_folder,
+    sync_file_system,
     write_file,
 )
 from agents.target.adaptation.journal import Entry, Journal, sha256
@@ -28,6 +31,15 @@ from contracts.adaptation import AdaptationChange
 _FILE_LIMIT_BYTES: Final = 1 << 30
 
 
+@dataclass(frozen=True)
+class _Planned:
+    """A change whose journal is written; make does it."""
+
+    change: Change
+    report: AdaptationChange
+    make: Callable[[], None]
+
+
 class Engine:
     """Changes one tree, and the disks that it boots from. raw_path: where a disk's bytes are, by its name."""
 
@@ -36,8 +48,48 @@ class Engine:
         self._journal = journal
         self._raw_path = raw_path
 
-    def apply(self, step: str, change: Change) -> AdaptationChange | None:
-        """Make a change; None when everything is as it should be already. Raises OSError."""
+    def apply(
+        self, step: str, changes: Sequence[Change]
+    ) -> tuple[list[AdaptationChange], list[tuple[Change, OSError]]]:
+        """Make the changes of one step: those that were made (nothing is done twice), and those that failed.
+
+        The journal is brought to the disk before the first change, and the changes before this returns. Two
+        changes of one place are made one after the other, since the second one's journal holds the first.
+        """
+        made: list[AdaptationChange] = []
+        failures: list[tuple[Change, OSError]] = []
+        for batch in _without_repeated_places(changes):
+            ready: list[_Planned] = []
+            for change in batch:
+                try:
+                    planned = self._plan(step, change)
+                except OSError as error:
+                    failures.append((change, error))
+                    continue
+                ready += [planned] if planned is not None else []
+            self._journal.sync()
+            for planned in ready:
+                try:
+                    planned.make()
+                except OSError as error:
+                    failures.append((planned.change, error))
+                    continue
+                made.append(planned.report)
+            self._sync(ready)
+        return made, failures
+
+    def _sync(self, done: list[_Planned]) -> None:
+        """Once per file system that was written to."""
+        seen = set()
+        for planned in done:
+            folder = planned.report.path.rpartition("/")[0] or "/"
+            status = self._tree.status(folder)
+            if planned.report.operation != "boot_code" and status is not None and status.st_dev not in seen:
+                seen.add(status.st_dev)
+                sync_file_system(self._tree, folder)
+
+    def _plan(self, step: str, change: Change) -> _Planned | None:
+        """Journal what a change replaces; None when everything is as it should be already."""
         if isinstance(change, WriteFile):
             return self._write(step, change)
         if isinstance(change, MakeLink):
@@ -47,53 +99,50 @@ class Engine:
         if isinstance(change, RemoveFolder):
             if self._tree.status(change.path) is None:
                 return None
-            remove_all(self._tree, change.path)
-            return AdaptationChange(step=step, path=change.path, operation="delete", reason=change.reason)
+            report = AdaptationChange(step=step, path=change.path, operation="delete", reason=change.reason)
+            return _Planned(change, report, partial(remove_all, self._tree, change.path))
         return self._write_disk(step, change)
 
-    def _write(self, step: str, change: WriteFile) -> AdaptationChange | None:
+    def _write(self, step: str, change: WriteFile) -> _Planned | None:
         path = self._tree.real_path(change.path)
         old = self._tree.read(path, limit_bytes=_FILE_LIMIT_BYTES)
+        if old is None:
+            path = self._tree.place_of(change.path)
         metadata = read_metadata(self._tree, path) if old is not None else Metadata(mode=change.mode or 0o644)
         mode = metadata.mode if change.mode is None else change.mode
         if old == change.content and mode == metadata.mode:
             return None
         self._record(path, sha256(change.content))
-        wanted = Metadata(
-            mode=mode,
-            uid=metadata.uid,
-            gid=metadata.gid,
-            attributes=metadata.attributes,
-            is_immutable=metadata.is_immutable,
-        )
-        write_file(self._tree, path, change.content, wanted)
-        operation = "edit" if old is not None else "create"
-        return AdaptationChange(
-            step=step, path=path, operation=operation, before=change.before, after=change.after, reason=change.reason
-        )
-
-    def _link(self, step: str, change: MakeLink) -> AdaptationChange | None:
-        old = self._tree.link_target(change.path)
-        if old == change.target:
-            return None
-        self._record(change.path, sha256(change.target.encode()))
-        make_link(self._tree, change.path, change.target)
-        return AdaptationChange(
+        wanted = replace(metadata, mode=mode, mtime_ns=None)
+        report = AdaptationChange(
             step=step,
-            path=change.path,
-            operation="create",
-            before=old or "",
-            after=change.target,
+            path=path,
+            operation="edit" if old is not None else "create",
+            before=change.before,
+            after=change.after,
             reason=change.reason,
         )
+        return _Planned(change, report, partial(write_file, self._tree, path, change.content, wanted, is_durable=False))
 
-    def _remove(self, step: str, change: RemoveFile) -> AdaptationChange | None:
-        if self._tree.link_target(change.path) is None and not self._tree.is_file(change.path):
+    def _link(self, step: str, change: MakeLink) -> _Planned | None:
+        path = self._tree.place_of(change.path)
+        old = self._tree.link_target(path)
+        if old == change.target:
+            return None
+        self._record(path, sha256(change.target.encode()))
+        report = AdaptationChange(
+            step=step, path=path, operation="create", before=old or "", after=change.target, reason=change.reason
+        )
+        return _Planned(change, report, partial(make_link, self._tree, path, change.target))
+
+    def _remove(self, step: str, change: RemoveFile) -> _Planned | None:
+        path = self._tree.place_of(change.path)
+        if self._tree.link_target(path) is None and not self._tree.is_file(path):
             return None
         if not change.is_secret:
-            self._record(change.path, "")
-        remove_file(self._tree, change.path)
-        return AdaptationChange(step=step, path=change.path, operation="delete", reason=change.reason)
+            self._record(path, "")
+        report = AdaptationChange(step=step, path=path, operation="delete", reason=change.reason)
+        return _Planned(change, report, partial(remove_file, self._tree, path))
 
     def _record(self, path: str, sha256_after: str) -> None:
         """Journal what is at path, and make its folder, journalled too."""
@@ -126,27 +175,25 @@ class Engine:
         )
         self._journal.append(entry, content)
 
-    def _write_disk(self, step: str, change: WriteDisk) -> AdaptationChange | None:
-        with self._raw_path(change.disk).open("rb+") as disk:
+    def _write_disk(self, step: str, change: WriteDisk) -> _Planned | None:
+        raw_path = self._raw_path(change.disk)
+        with raw_path.open("rb") as disk:
             disk.seek(change.offset_bytes)
             old = disk.read(len(change.content))
-            if old == change.content:
-                return None
-            entry = Entry(
-                number=self._journal.next_number(),
-                path=change.disk,
-                what="disk",
-                offset_bytes=change.offset_bytes,
-                sha256_before=sha256(old),
-                sha256_after=sha256(change.content),
-            )
-            self._journal.append(entry, old)
-            disk.seek(change.offset_bytes)
-            disk.write(change.content)
-            disk.flush()
-            os.fsync(disk.fileno())
+        if old == change.content:
+            return None
+        entry = Entry(
+            number=self._journal.next_number(),
+            path=change.disk,
+            what="disk",
+            offset_bytes=change.offset_bytes,
+            sha256_before=sha256(old),
+            sha256_after=sha256(change.content),
+        )
+        self._journal.append(entry, old)
         after = f"{len(change.content)} bytes at {change.offset_bytes}"
-        return AdaptationChange(step=step, path=change.disk, operation="boot_code", after=after, reason=change.reason)
+        report = AdaptationChange(step=step, path=change.disk, operation="boot_code", after=after, reason=change.reason)
+        return _Planned(change, report, partial(_write_raw, raw_path, change.offset_bytes, change.content))
 
     def undo(self) -> list[str]:
         """Restore everything that is still as we left it; the paths of what somebody else has changed since.
@@ -193,13 +240,38 @@ class Engine:
         elif entry.what == "link":
             make_link(self._tree, entry.path, entry.link_target)
         elif entry.what == "disk":
-            with self._raw_path(entry.path).open("rb+") as disk:
-                disk.seek(entry.offset_bytes)
-                disk.write(self._journal.content_before(entry))
-                disk.flush()
-                os.fsync(disk.fileno())
+            _write_raw(self._raw_path(entry.path), entry.offset_bytes, self._journal.content_before(entry))
         else:
             status = self._tree.status(entry.path)
             if status is not None and not stat.S_ISREG(status.st_mode):
                 remove_file(self._tree, entry.path)
             write_file(self._tree, entry.path, self._journal.content_before(entry), entry.metadata())
+
+
+def _write_raw(path: Path, offset_bytes: int, content: bytes) -> None:
+    with path.open("rb+") as disk:
+        disk.seek(offset_bytes)
+        disk.write(content)
+        disk.flush()
+        os.fsync(disk.fileno())
+
+
+def _without_repeated_places(changes: Sequence[Change]) -> Iterator[list[Change]]:
+    """The changes in their order, in runs of plain files of different paths; everything else alone.
+
+    Links alone, since a later path may lead through them.
+    """
+    batch: list[Change] = []
+    paths: set[str] = set()
+    for change in changes:
+        if isinstance(change, WriteFile) and change.path not in paths:
+            batch.append(change)
+            paths.add(change.path)
+            continue
+        if batch:
+            yield batch
+        batch, paths = ([change], {change.path}) if isinstance(change, WriteFile) else ([], set())
+        if not batch:
+            yield [change]
+    if batch:
+        yield batch

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import array
 import contextlib
+import ctypes
 import errno
 import fcntl
 import os
@@ -18,6 +19,8 @@ _TEMPORARY_SUFFIX: Final = ".sms-new"
 _GET_FLAGS: Final = 0x80086601
 _SET_FLAGS: Final = 0x40086602
 _IMMUTABLE: Final = 0x10
+
+_libc = ctypes.CDLL(None, use_errno=True)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,10 +79,21 @@ def _set_immutable(descriptor: int, *, is_immutable: bool) -> None:
         fcntl.ioctl(descriptor, _SET_FLAGS, array.array("l", [wanted]))
 
 
-def write_file(tree: Tree, path: str, content: bytes, metadata: Metadata) -> None:
+def sync_file_system(tree: Tree, path: str) -> None:
+    """Bring everything that was written to path's file system to the disk. Raises OSError."""
+    descriptor = tree.open(path)
+    try:
+        if _libc.syncfs(descriptor) != 0:
+            raise OSError(ctypes.get_errno(), "syncfs", path)
+    finally:
+        os.close(descriptor)
+
+
+def write_file(tree: Tree, path: str, content: bytes, metadata: Metadata, *, is_durable: bool = True) -> None:
     """Replace the file at path (its links already resolved) as a whole; a power cut leaves the old or the new.
 
-    A file with several links is written in place, since a rename would part it from them. Raises OSError.
+    A file with several links is written in place, since a rename would part it from them. is_durable False:
+    the caller syncs the file system after many files (285 modules of GRUB: 6 s become 1 s). Raises OSError.
     """
     with parent_of(tree, path) as (folder, name):
         existing = _open_existing(folder, name)
@@ -90,7 +104,7 @@ def write_file(tree: Tree, path: str, content: bytes, metadata: Metadata) -> Non
                     file.write(content)
                     file.truncate()
                     file.flush()
-                    _finish(existing, metadata)
+                    _finish(existing, metadata, is_durable=is_durable)
                     return
         temporary = name + _TEMPORARY_SUFFIX
         with contextlib.suppress(FileNotFoundError):
@@ -99,9 +113,10 @@ def write_file(tree: Tree, path: str, content: bytes, metadata: Metadata) -> Non
         with os.fdopen(os.open(temporary, flags, 0o600, dir_fd=folder), "wb") as file:
             file.write(content)
             file.flush()
-            _finish(file.fileno(), metadata)
+            _finish(file.fileno(), metadata, is_durable=is_durable)
             os.rename(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
-        os.fsync(folder)
+        if is_durable:
+            os.fsync(folder)
 
 
 def _open_existing(folder: int, name: str) -> int | None:
@@ -121,7 +136,7 @@ def _open_existing(folder: int, name: str) -> int | None:
     return os.open(name, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
 
 
-def _finish(descriptor: int, metadata: Metadata) -> None:
+def _finish(descriptor: int, metadata: Metadata, *, is_durable: bool) -> None:
     os.fchown(descriptor, metadata.uid, metadata.gid)
     os.fchmod(descriptor, metadata.mode)
     for name in os.listxattr(descriptor):
@@ -131,7 +146,8 @@ def _finish(descriptor: int, metadata: Metadata) -> None:
         os.setxattr(descriptor, name, value)
     if metadata.mtime_ns is not None:
         os.utime(descriptor, ns=(metadata.mtime_ns, metadata.mtime_ns))
-    os.fsync(descriptor)
+    if is_durable:
+        os.fsync(descriptor)
     if metadata.is_immutable:
         _set_immutable(descriptor, is_immutable=True)
 

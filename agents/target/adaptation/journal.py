@@ -8,7 +8,7 @@ import json
 import os
 from typing import Final, Literal
 
-from agents.target.adaptation.files import Metadata, make_folders, remove_folder, write_file
+from agents.target.adaptation.files import Metadata, make_folders, remove_folder, sync_file_system, write_file
 from agents.target.adaptation.tree import Tree
 from contracts.base import Model
 from contracts.errors import MigrationError
@@ -66,11 +66,11 @@ class Journal:
         return tree.names(FOLDER)
 
     def append(self, entry: Entry, before: bytes | None = None) -> None:
-        """Record a state; on return it is on the disk. Raises OSError."""
+        """Record a state; it is on the disk after `sync`. Raises OSError."""
         if not self._tree.is_directory(self.folder):
             make_folders(self._tree, self.folder, 0o700)
         if before is not None:
-            write_file(self._tree, f"{self.folder}/{entry.number}", before, Metadata(mode=0o600))
+            write_file(self._tree, f"{self.folder}/{entry.number}", before, Metadata(mode=0o600), is_durable=False)
         line = entry.model_dump_json(exclude_defaults=True).encode() + b"\n"
         parent = self._tree.open(self.folder, os.O_RDONLY | os.O_DIRECTORY)
         try:
@@ -78,12 +78,15 @@ class Journal:
             log = os.open(_LOG, flags, 0o600, dir_fd=parent)
             try:
                 os.write(log, line)
-                os.fsync(log)
             finally:
                 os.close(log)
-            os.fsync(parent)
         finally:
             os.close(parent)
+
+    def sync(self) -> None:
+        """Bring everything that was recorded to the disk. Raises OSError."""
+        if self._tree.is_directory(self.folder):
+            sync_file_system(self._tree, self.folder)
 
     def next_number(self) -> int:
         """The number of the next entry."""

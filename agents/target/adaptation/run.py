@@ -78,10 +78,14 @@ def adapt(
             raw_path=disks.raw_path,
         )
         journal = Journal(tree, run)
-        _undo_earlier_runs(tree, disks, record)
-        _Run(tree, inputs, Engine(tree, journal, disks.raw_path), record).steps()
-        if not keeps_journal:
-            journal.remove()
+        try:
+            _undo_earlier_runs(tree, disks, record)
+        except MigrationError as error:
+            record.checks.append(AdaptationCheck(id="JOURNAL_BROKEN", failure=error.failure))
+        else:
+            _Run(tree, inputs, Engine(tree, journal, disks.raw_path), record).steps()
+            if not keeps_journal:
+                journal.remove()
     finally:
         tree.close()
         disks.unmount()
@@ -206,19 +210,16 @@ class _Run:
 
     def _take(self, step: str, result: StepResult) -> None:
         """Apply a plan. A change that fails is an E check: later steps and the launch would build on it."""
-        for change in result.changes:
-            try:
-                made = self._engine.apply(step, change)
-            except OSError as error:
-                path = getattr(change, "path", None) or getattr(change, "disk", "")
-                reason = error.strerror or str(error)
-                self._record.checks.append(failed(CHANGE_FAILED, step=step, path=path, reason=reason))
-                continue
-            except MigrationError as error:
-                self._record.checks.append(AdaptationCheck(id="JOURNAL_BROKEN", failure=error.failure))
-                continue
-            if made is not None:
-                self._record.changes.append(made)
+        try:
+            made, failures = self._engine.apply(step, result.changes)
+        except (OSError, MigrationError) as error:
+            self._record.checks.append(failed(CHANGE_FAILED, step=step, path="the journal", reason=error))
+            return
+        self._record.changes += made
+        for change, problem in failures:
+            path = change.disk if isinstance(change, WriteDisk) else change.path
+            reason = problem.strerror or str(problem)
+            self._record.checks.append(failed(CHANGE_FAILED, step=step, path=path, reason=reason))
         self._record.checks += result.checks
         self._record.facts.update(result.facts)
         self._record.needs.update(result.needs)

@@ -113,6 +113,15 @@ class Tree:
         below = found.removeprefix(str(self.root.resolve()))
         return below if below.startswith("/") else "/"
 
+    def place_of(self, path: str) -> str:
+        """Path with the links of its folder resolved as far as that is there; the last name is not followed."""
+        folder, _, name = path.rstrip("/").rpartition("/")
+        missing: list[str] = []
+        while folder and self.status(folder) is None:
+            folder, _, part = folder.rpartition("/")
+            missing.insert(0, part)
+        return "/".join([self.real_path(folder or "/").rstrip("/"), *missing, name])
+
 
 def encode(text: str) -> bytes:
     """The inverse of Tree.text."""
