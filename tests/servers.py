@@ -47,11 +47,14 @@ def is_listening(port: int) -> bool:
 
 
 class NatsServer:
-    """One nats-server with a store folder of its own. extra_config: further lines of its configuration."""
+    """One nats-server with a store folder of its own. extra_config: further lines of its configuration.
 
-    def __init__(self, folder: Path, *, extra_config: str = "") -> None:
+    port 0: any free one.
+    """
+
+    def __init__(self, folder: Path, *, extra_config: str = "", port: int = 0) -> None:
         self.folder = folder
-        self.port = free_port()
+        self.port = port or free_port()
         self.url = f"nats://127.0.0.1:{self.port}"
         self._config = folder / "nats.conf"
         self._config.write_text(

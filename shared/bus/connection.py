@@ -36,6 +36,7 @@ class Subscription:
 def make_broker(
     settings: ServiceSettings,
     *,
+    on_error: Callable[[Exception], Awaitable[None]],
     on_disconnected: Callable[[], Awaitable[None]],
     on_reconnected: Callable[[], Awaitable[None]],
     on_closed: Callable[[], Awaitable[None]],
@@ -55,6 +56,7 @@ def make_broker(
         apply_types=False,
         logger=logging.getLogger("faststream"),
         log_level=logging.DEBUG,
+        error_cb=on_error,
         disconnected_cb=on_disconnected,
         reconnected_cb=on_reconnected,
         closed_cb=on_closed,

@@ -7,6 +7,7 @@ import logging
 from collections.abc import Awaitable, Callable
 
 from faststream.nats import NatsBroker
+from faststream.nats.broker.broker import UNRECOVERABLE_CONNECT_ERRORS
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
@@ -190,6 +191,7 @@ class ServiceBus:
         """Connect, trying for ever, and see to the streams."""
         self._broker = make_broker(
             self._settings,
+            on_error=self._on_error,
             on_disconnected=self._on_disconnected,
             on_reconnected=self._on_reconnected,
             on_closed=self._on_closed,
@@ -259,6 +261,13 @@ class ServiceBus:
             raise MigrationError(BUS_UNAVAILABLE, bus_url=self._settings.bus_url)
         client: Client = self._broker.config.connection_state.connection
         return client
+
+    async def _on_error(self, error: Exception) -> None:
+        # The framework raises these out of the client's reconnection, which ends for good without a word: the
+        # connection then stays "reconnecting" for ever (tests/bus/test_process.py). A new process tries again.
+        if str(error).removeprefix("nats: ").strip("'").lower() in UNRECOVERABLE_CONNECT_ERRORS:
+            log("bus refuses the connection", level=logging.CRITICAL, error=error, bus_url=self._settings.bus_url)
+            self.closed.set()
 
     async def _on_disconnected(self) -> None:
         if not self._is_stopping:

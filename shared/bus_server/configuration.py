@@ -68,6 +68,9 @@ jetstream {{
   # The default is a sync every two minutes: a power cut would lose acknowledged messages.
   sync_interval: always
   max_memory_store: 64MB
+  # An agent chooses the reply subject of its statuses, and the stream's acknowledgement is published there: only
+  # a strict API refuses that text as a request such as the deletion of a message.
+  strict: true
 }}
 system_account: SYS
 accounts {{

@@ -1,0 +1,99 @@
+"""A service process ends when it cannot go on, and waits when it can."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+
+import pytest
+
+from contracts import subjects
+from contracts.errors import MigrationError
+from contracts.messages.reply import HealthReply, HealthRequest
+from shared.bus import ServiceBus
+from tests.bus.conftest import eventually
+from tests.servers import NatsServer
+
+STALLING = """
+import time
+from shared.service import ServiceContext, run_service
+from shared.settings import ServiceSettings
+
+async def wire(context: ServiceContext) -> None:
+    async def spin() -> None:
+        time.sleep(60)
+    context.run_in_background("spin", spin)
+
+run_service(ServiceSettings(service_name="stalling", bus_url={url!r}, store_url={store!r},
+    event_loop_stall_limit_s=1), wire)
+"""
+
+
+@asynccontextmanager
+async def process(folder: Path, url: str, *arguments: str) -> AsyncIterator[subprocess.Popen[bytes]]:
+    environment = {
+        "PATH": os.defpath,
+        "PYTHONPATH": os.pathsep.join(sys.path),
+        "SMS_AUDIT_BUS_URL": url,
+        "SMS_AUDIT_STORE_URL": f"sqlite:///{folder}/audit.sqlite",
+        "SMS_AUDIT_STREAM_MAX_BYTES": str(64 << 20),
+    }
+    with (folder / "service.log").open("wb") as log:
+        started = subprocess.Popen([sys.executable, *arguments], env=environment, stderr=log)  # noqa: ASYNC220 - it returns at once
+        try:
+            yield started
+        finally:
+            started.kill()
+            started.wait()
+
+
+def ended(started: subprocess.Popen[bytes]) -> Callable[[], bool]:
+    return lambda: started.poll() is not None
+
+
+async def answered(bus: ServiceBus) -> HealthReply:
+    async with asyncio.timeout(15):
+        while True:
+            with suppress(MigrationError):
+                return await bus.request(subjects.req("audit", "health"), HealthRequest(), HealthReply, 1)
+            await asyncio.sleep(0.1)
+
+
+async def test_a_service_that_starts_before_the_bus_serves_when_it_comes(bench, tmp_path) -> None:
+    bench.server.kill()
+    async with process(tmp_path, bench.server.url, "-m", "services.audit") as started:
+        await asyncio.sleep(1.5)
+        assert started.poll() is None
+        bench.server.start()
+        async with bench.running("task") as caller:
+            health = await answered(caller.bus)
+            assert health.is_healthy
+
+
+async def test_a_service_whose_event_loop_stalls_is_ended_by_its_watchdog(bench, tmp_path) -> None:
+    code = STALLING.format(url=bench.server.url, store=f"sqlite:///{tmp_path}/stalling.sqlite")
+    async with process(tmp_path, bench.server.url, "-c", code) as started:
+        await eventually(ended(started))
+        assert started.returncode == 70
+        assert b"event loop stalled" in (tmp_path / "service.log").read_bytes()
+
+
+@pytest.mark.parametrize("is_running", [True, False], ids=["while it runs", "at its start"])
+async def test_a_service_that_the_bus_refuses_exits_for_its_supervisor(bench, tmp_path, is_running) -> None:
+    async with process(tmp_path, bench.server.url, "-m", "services.audit") as started:
+        log = tmp_path / "service.log"
+        if is_running:
+            await eventually(lambda: b"service started" in log.read_bytes())
+        bench.server.kill()
+        closed = NatsServer(bench.server.folder, port=bench.server.port, extra_config="authorization { token: other }")
+        closed.start()
+        try:
+            await eventually(ended(started))
+            assert started.returncode == 1
+        finally:
+            closed.kill()
