@@ -16,6 +16,7 @@ from contracts.envelope import Envelope
 from contracts.errors import MigrationError
 from contracts.messages.reply import HealthReply, HealthRequest
 from shared.bus import ServiceBus
+from shared.bus.lifeline import until_abandoned
 from shared.outbox import OutboxRelay
 from shared.settings import ServiceSettings
 from shared.store import Collection, Store, StoreUnavailableError, open_store
@@ -104,6 +105,9 @@ async def _run_all(context: ServiceContext, relay: OutboxRelay) -> None:
     tasks = [
         asyncio.create_task(relay.run(), name="outbox-relay"),
         asyncio.create_task(_wait_closed(context.bus), name="bus-connection"),
+        asyncio.create_task(
+            until_abandoned(lambda: context.bus.is_connected, context.settings.bus_addresses()), name="bus-lifeline"
+        ),
         *(asyncio.create_task(work(), name=name) for name, work in context._background),
     ]
     try:

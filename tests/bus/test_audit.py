@@ -22,6 +22,7 @@ from services.audit.settings import AuditSettings
 from shared.service import ServiceContext
 from shared.store import Collection, OutgoingMessage, Record
 from tests.bus.conftest import Bench
+from tests.servers import MongoReplicaSet
 
 SAID = Collection(name="said")
 LIST = subjects.req("audit", "list")
@@ -91,6 +92,33 @@ async def test_every_event_and_denial_is_kept_in_a_chain(bench) -> None:
 async def test_the_same_holds_on_a_replica_set(bench, mongod) -> None:
     url = mongod.url.replace("/?", f"/t{uuid.uuid4().hex}?")
     await check_kept_and_verified(bench, audit_settings(bench, store_url=url))
+
+
+@pytest.mark.mongod
+async def test_a_database_that_is_killed_and_started_again_loses_nothing(bench, tmp_path) -> None:
+    folder = tmp_path / "own-mongod"
+    folder.mkdir()
+    database = MongoReplicaSet(folder)
+    database.start()
+    try:
+        url = database.url.replace("/?", "/audit?serverSelectionTimeoutMS=1000&")
+        settings = audit_settings(bench, store_url=url, ack_wait_s=5)
+        async with bench.running("task", collections=[SAID]) as task, bench.running(settings, wire, COLLECTIONS):
+            await say(task, *range(100))
+            await kept(task, 10)
+            database.kill()
+            await say(task, *range(100, 120))
+            with pytest.raises(MigrationError) as refused:
+                await task.bus.request(VERIFY, VerifyTrace(), TraceVerified, 10, account="acme")
+            assert refused.value.code == "SMS.DB.UNAVAILABLE"
+            await asyncio.to_thread(database.start)
+            listed = await kept(task, 120, timeout_s=40)
+            assert sorted(record.data["number"] for record in listed.records) == list(range(120))
+            verdict = await task.bus.request(VERIFY, VerifyTrace(), TraceVerified, account="acme")
+            assert (verdict.is_intact, verdict.records) == (True, 120)
+            assert (await task.bus.jetstream.stream_info("DLQ")).state.messages == 0
+    finally:
+        database.kill()
 
 
 async def test_a_process_that_is_killed_again_and_again_keeps_everything_once(bench, random_source) -> None:
