@@ -150,13 +150,17 @@ class HelperStarted(ProvisionerEvent):
 
 
 class PointTaken(ProvisionerEvent):
-    """Event ``target.<id>.point-taken``. replica_disks: the new top layers that further rounds write into."""
+    """Event ``target.<id>.point-taken``. replica_disks: the new top layers that further rounds write into.
+
+    dropped_points: ids of older points that were merged to keep the chain short; they cannot be launched any more.
+    """
 
     TYPE: ClassVar[str] = "sms.target.point-taken"
     point_id: str
     taken_at: datetime
     replica_disks: tuple[AttachedDisk, ...]
     layers: int = 1
+    dropped_points: tuple[str, ...] = ()
 
 
 class LaunchLayerCreated(ProvisionerEvent):

@@ -127,6 +127,7 @@ class Steps:
             taken_at=taken_at,
             replica_disks=frozen.disks,
             layers=frozen.layers,
+            dropped_points=frozen.dropped_points,
         )
         new = with_point(
             target,
