@@ -51,7 +51,7 @@ demo-chaos: install ## the same, with kill -9 of every service process during th
 	@$(PYTHON) -m demo --data $(DATA) --chaos
 
 agent: install ## build the agent as one self-contained file (cached by what it is built from)
-	@$(PYTHON) -m packaging_agent
+	@$(PYTHON) -m agents.bundle
 
 bench: install ## one benchmark: make bench BENCH=copy
 	@test -n "$(BENCH)" || { echo "say which: make bench BENCH=name; there are:" \
@@ -60,7 +60,7 @@ bench: install ## one benchmark: make bench BENCH=copy
 
 compose-test: install ## the containers of docker-compose.yml with locally built images: up, one agent, down
 	@scripts/install.sh --with-docker
-	@$(PYTHON) -m tests.compose.run
+	@$(PYTHON) -m pytest tests/compose -m docker -s --timeout=1200
 
 generate: install ## rewrite the generated files: schemas, AsyncAPI document, docs/errors.md
 	@$(PYTHON) -m contracts.generate
@@ -68,10 +68,15 @@ generate: install ## rewrite the generated files: schemas, AsyncAPI document, do
 publish-contracts: install ## take the present messages as the published versions to stay compatible with
 	@$(PYTHON) -m contracts.generate --publish
 
-lock: ## resolve the dependencies anew and write requirements.lock
-	@test -x .venv-lock/bin/uv || { python3 -m venv .venv-lock && .venv-lock/bin/pip install -q uv; }
-	@.venv-lock/bin/uv pip compile pyproject.toml --group dev --extra agent-build --generate-hashes \
-	  --python-version 3.11 --python-platform x86_64-unknown-linux-gnu --no-emit-index-url -o requirements.lock
+LOCK := .venv-lock/bin/uv pip compile pyproject.toml --generate-hashes --python-version 3.11 \
+  --python-platform x86_64-unknown-linux-gnu --no-emit-index-url
+
+.venv-lock/bin/uv:
+	@python3 -m venv .venv-lock && .venv-lock/bin/pip install --quiet uv
+
+lock: .venv-lock/bin/uv ## resolve the dependencies anew: requirements.lock, and the part that the image needs
+	@$(LOCK) --quiet --group dev --extra agent-build -o requirements.lock
+	@$(LOCK) --quiet --constraints requirements.lock -o requirements-runtime.lock
 
 clean: ## remove .venv, build results and tool caches of this folder (data folders and built images stay)
 	@echo "removing .venv .venv-lock build dist *.egg-info, coverage data and the caches of the tools"

@@ -30,6 +30,8 @@ SERVICES: Final = (
     "task",
     "audit",
 )
+# Services that keep secrets seal them with a key outside of their store.
+_SEALING: Final = ("identity", "certificate_issuer")
 BUS_SERVER: Final = "nats-server"
 HOST_AGENT: Final = "host-agent"
 DEFAULT_BUS_PORT: Final = 4222

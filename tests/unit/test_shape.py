@@ -61,3 +61,14 @@ def test_every_module_begins_with_its_one_job() -> None:
         if tree.body and not ast.get_docstring(tree) and path.parts[0] != "tests":
             silent.append(str(path))
     assert silent == []
+
+
+def test_no_test_patches_what_it_tests() -> None:
+    """Ports have fakes, and where the real thing runs here it is used."""
+    patching = []
+    for path in modules():
+        for node in ast.walk(ast.parse((PROJECT / path).read_text(encoding="utf-8"))):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            patching += [str(path) for name in names if name.startswith("unittest")]
+    assert patching == []

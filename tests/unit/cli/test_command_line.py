@@ -15,8 +15,7 @@ from cli.output import cell, duration, size
 
 
 def sms(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    inherited = os.environ  # noqa: TID251 - a user's shell, less settings of ours
-    environment = {name: value for name, value in inherited.items() if not name.startswith("SMS_")}
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("SMS_")}
     command = [sys.executable, "-c", "from cli.main import main; main()", *arguments]
     return subprocess.run(command, capture_output=True, text=True, cwd=cwd, env=environment, timeout=60)
 
