@@ -191,7 +191,12 @@ class AgentSession:
                 pause_s, denials = (_SHORTEST_PAUSE_S, 0) if has_served else (pause_s, denials)
             except DeniedError:
                 denials += 1
-                _logger.warning("the bus refuses the login of agent %s (%d times)", self.agent_id, denials)
+                _logger.warning(
+                    "the bus refuses the login of agent %s (%d times): identity is away, the access key that it "
+                    "enrolled with is disabled, the agent is refused, or this clock is over 300 s off",
+                    self.agent_id,
+                    denials,
+                )
                 if denials % _DENIALS_BEFORE_ENROLMENT == 0:
                     await self._enrol_again()
             except UnreachableError as error:

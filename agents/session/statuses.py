@@ -99,7 +99,8 @@ class Statuses:
             self._has_more.clear()
             status = await self._state.oldest_unsent()
             if status is None:
-                self._is_empty.set()
+                if not self._has_more.is_set():  # one may have been kept since the state was read
+                    self._is_empty.set()
                 await self._has_more.wait()
                 continue
             if await self._is_acknowledged(client, status):

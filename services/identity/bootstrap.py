@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from datetime import UTC, datetime
 
 from contracts.permissions import CONNECTION_CUTTER
@@ -19,6 +20,7 @@ from services.identity.records import IdentityRecords
 from services.identity.settings import IdentitySettings
 from services.identity.subscriptions import subscribe
 from shared.service import ServiceContext
+from shared.store.port import ConflictError, StoreUnavailableError
 from shared.telemetry import log
 
 
@@ -46,14 +48,18 @@ async def wire(context: ServiceContext) -> None:
     await responder.start()
     subscribe(context.bus, Handlers(records, seal, cutter, Enrolments(records, cutter)))
 
-    async def clean_nonces() -> None:
+    async def clean() -> None:
         while True:
-            forgotten = await records.forget_nonces(now=datetime.now(UTC))
-            if forgotten:
-                log("nonces forgotten", count=forgotten)
-            await asyncio.sleep(settings.nonce_cleaning_interval_s)
+            now = datetime.now(UTC)
+            try:
+                nonces, tokens = await records.forget_nonces(now=now), await records.forget_tokens(now=now)
+                if nonces or tokens:
+                    log("expired records removed", nonces=nonces, enrolment_tokens=tokens)
+            except (StoreUnavailableError, ConflictError) as error:
+                log("cleaning waits", level=logging.WARNING, error=error)
+            await asyncio.sleep(settings.cleaning_interval_s)
 
-    context.run_in_background("nonce-cleaning", clean_nonces)
+    context.run_in_background("cleaning", clean)
 
     async def watch_connections() -> None:
         await closed.wait()

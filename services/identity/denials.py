@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import Final
 
 from contracts.messages.identity import LoginDenied
@@ -10,7 +11,7 @@ from contracts.subjects import audit
 from services.identity.domain.ports import Denial
 from services.identity.enrolments import SERVICE
 from services.identity.records import DenialCount, IdentityRecords
-from shared.store.port import ConflictError, OutgoingMessage
+from shared.store.port import ConflictError, OutgoingMessage, StoreUnavailableError
 from shared.telemetry import log
 
 # Who names no account of ours is traced here.
@@ -19,6 +20,7 @@ _COUNTER: Final = "logins"
 _MOST_WAITING: Final = 200
 _MOST_PER_WRITE: Final = 50
 _PAUSE_BETWEEN_WRITES_S: Final = 0.5
+_PAUSE_WITHOUT_STORE_S: Final = 2.0
 _LONGEST_NAME: Final = 160
 
 
@@ -61,12 +63,16 @@ class DenialTrace:
         for denial in batch:
             log("login denied", login=denial.login[:_LONGEST_NAME], reason=denial.reason, address=denial.address)
         while True:
-            stored = await self._records.denials.load(NO_ACCOUNT, _COUNTER)
-            before, version = (stored.value.denials, stored.version) if stored else (0, 0)
-            count = DenialCount(denials=before + len(batch))
             try:
+                stored = await self._records.denials.load(NO_ACCOUNT, _COUNTER)
+                before, version = (stored.value.denials, stored.version) if stored else (0, 0)
+                count = DenialCount(denials=before + len(batch))
                 await self._records.denials.save(NO_ACCOUNT, _COUNTER, count, expected_version=version, outbox=outbox)
             except ConflictError:
+                continue
+            except StoreUnavailableError as error:
+                log("denials wait for the store", level=logging.WARNING, error=error)
+                await asyncio.sleep(_PAUSE_WITHOUT_STORE_S)
                 continue
             return
 

@@ -15,6 +15,8 @@ _M = TypeVar("_M", bound=Model)
 
 # Twice the window of a login's time: a proof is refused by its time before its nonce is forgotten.
 _NONCE_KEPT: Final = timedelta(seconds=600)
+# A provisioner that repeats its request after days still gets the agent id of the first time.
+_TOKEN_KEPT: Final = timedelta(days=7)
 
 COLLECTIONS: Final = (
     Collection(
@@ -94,6 +96,14 @@ class IdentityRecords:
         expired = [stored async for stored in self._nonces.find_all_accounts() if stored.value.expires_at < now]
         for stored in expired:
             await self._nonces.delete(stored.account, stored.id, expected_version=stored.version)
+        return len(expired)
+
+    async def forget_tokens(self, *, now: datetime) -> int:
+        """Remove tokens, with their sealed secrets, that expired a week ago; the agents stay."""
+        limit = now - _TOKEN_KEPT
+        expired = [stored async for stored in self.tokens.find_all_accounts() if stored.value.expires_at < limit]
+        for stored in expired:
+            await self.tokens.delete(stored.account, stored.id, expected_version=stored.version)
         return len(expired)
 
 

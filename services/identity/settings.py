@@ -23,4 +23,4 @@ class IdentitySettings(ServiceSettings):
     issuer_seed_file: Path = Field(default=Path("keys/issuer.nk"))
     system_seed_file: Path = Field(default=Path("keys/identity_system.nk"))
     seal_key_file: Path = Field(default=Path("keys/identity.seal"))
-    nonce_cleaning_interval_s: float = Field(default=60, gt=0)
+    cleaning_interval_s: float = Field(default=60, gt=0)

@@ -201,3 +201,27 @@ async def test_an_agent_cannot_log_in_under_another_id(bus: SecureBus, enrolled:
     other = await enrol_one(bus, tmp_path / "other", new_account())
     with pytest.raises(NatsError, match="Authorization Violation"):
         await bus.agent(other.agent_id, enrolled.key)
+
+
+async def test_an_acknowledgement_sent_elsewhere_by_an_agent_changes_no_stream(
+    bus: SecureBus, agent: Guest, enrolled: Enrolled
+) -> None:
+    own = f"sms.v1.agent.{enrolled.account}.{enrolled.agent_id}.status.result"
+    task = await bus.service("task")
+    jetstream = task.jetstream()
+    await jetstream.publish("sms.v1.evt.a.task.t1.kept", b"{}", stream="EVT")
+    await agent.client.request(own, b"{}", timeout=5)
+    before = {name: (await jetstream.stream_info(name)).state.messages for name in ("EVT", "AGENT")}
+    tried = (
+        "$JS.API.STREAM.PURGE.EVT",
+        "$JS.API.STREAM.DELETE.EVT",
+        "$JS.API.STREAM.MSG.DELETE.AGENT",
+        "$JS.API.STREAM.UPDATE.EVT",
+    )
+    for number, reply in enumerate(tried):
+        await agent.client.publish(own, b"{}", reply=reply, headers={"Nats-Msg-Id": f"{enrolled.agent_id}:{number}"})
+    await agent.client.flush()
+    await asyncio.sleep(0.3)
+    after = {name: (await jetstream.stream_info(name)).state.messages for name in ("EVT", "AGENT")}
+    assert after == {"EVT": before["EVT"], "AGENT": before["AGENT"] + len(tried)}
+    await task.close()
