@@ -20,13 +20,17 @@ REPOSITORY = Path(__file__).parent.parent
 # Stands for the target agent: it reads its configuration from standard input as that does, leaves on the volume
 # what it got, attaches the loop device that it is asked for, and waits for SIGTERM.
 HELPER_STUB = """
-import json, os, pathlib, subprocess, sys, time
+import json, os, pathlib, signal, subprocess, sys, time
 configuration = json.load(sys.stdin)
 state = pathlib.Path(configuration["state_folder"])
 starts = state / "starts.jsonl"
 with starts.open("a") as file:
     file.write(json.dumps({**configuration, "argv": sys.argv, "pid": os.getpid()}) + "\\n")
-subprocess.Popen(["sleep", "600"])
+child = subprocess.Popen(["sleep", "600"])
+def stop(*_):
+    (state.parent / "stopped-with-child").write_text(str(child.poll() is None))
+    sys.exit(0)
+signal.signal(signal.SIGTERM, stop)
 for disk in (state.parent.parent / "attach").glob("*"):
     subprocess.run(["losetup", "--find", disk.resolve()], check=True)
 (state.parent / "ready").write_text(starts.read_text())

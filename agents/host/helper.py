@@ -33,7 +33,8 @@ from contracts.messages.host import BootHostHelper, HostHelper
 # The text is constant; everything that varies is an argument. The loop device has autoclear, so that it goes
 # with the namespace, which goes with its last process: a kill of everything leaves nothing mounted.
 _MOUNT_AND_RUN: Final = 'mount -o loop,nodev,nosuid "$1" "$2" && shift 2 && exec "$@"'
-_STOP_GRACE_S: Final = 10.0
+_STOP_GRACE_S: Final = 60.0
+_CHILDREN_GRACE_S: Final = 5.0
 _MOUNT_TIMEOUT_S: Final = 10.0
 
 
@@ -177,8 +178,13 @@ def _sweep(folder: TargetFolder, record: HelperRecord | None) -> None:
     By its mount and arguments too, since a kill may have come between the start and the record of it.
     """
     state = folder.helper / "state"
+    process = record.process if record is not None else None
+    if process is not None and is_alive(process):
+        # The agent alone first: it writes out, unmounts and ends what exports its disks. Ended together with it,
+        # the exports would be gone before the last writes.
+        end_processes([process.pid], grace_s=_STOP_GRACE_S)
     members = {*processes_that_see(state), *processes_with_argument(str(state))}
-    if record is not None and record.process is not None and record.process.boot_id == boot_id():
-        members |= set(session_members(record.process.pid))
-    end_processes(sorted(members), grace_s=_STOP_GRACE_S)
+    if process is not None and process.boot_id == boot_id():
+        members |= set(session_members(process.pid))
+    end_processes(sorted(members), grace_s=_CHILDREN_GRACE_S)
     detach_loops_below(folder.path)

@@ -77,6 +77,7 @@ def test_stopping_ends_children_mounts_and_loop_devices(folder: TargetFolder, se
     assert len(loops_below(folder.path)) == 1
     assert str(folder.path) not in Path("/proc/mounts").read_text(), "nothing is mounted on the host itself"
     stop_helper(folder)
+    assert (folder.helper / "stopped-with-child").read_text() == "True", "the agent is told to stop before its children"
     assert processes_that_see(folder.helper / "state") == ()
     assert loops_below(folder.path) == ()
     assert load_helper(folder) is None
