@@ -5,7 +5,6 @@ The only module that imports motor, whose successor is pymongo's own asynchronou
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -15,6 +14,16 @@ from typing import Any, Final
 from motor.motor_asyncio import AsyncIOMotorClient
 from pymongo.errors import DuplicateKeyError, PyMongoError
 
+from shared.store.mongo_documents import (
+    document_key,
+    live_query,
+    message_ids_by_document,
+    outbox_row,
+    path,
+    read_record,
+    read_rows,
+    rule_condition,
+)
 from shared.store.port import (
     APPLIED_IDS_KEPT,
     AlreadyAppliedError,
@@ -32,16 +41,6 @@ from shared.store.port import (
 _WRITE_TIMEOUT_MS: Final = 10_000
 _SERVER_SELECTION_TIMEOUT_MS: Final = 5_000
 _DELETED_KEPT_S: Final = 7 * 24 * 3600
-_HANDLE_SEPARATOR: Final = "\x1f"
-
-
-def _key(account: str, identifier: str) -> str:
-    # An account is a subject token and holds no slash.
-    return f"{account}/{identifier}"
-
-
-def _path(name: str) -> str:
-    return "account" if name == "account" else f"data.{name}"
 
 
 class MongoStore:
@@ -88,8 +87,8 @@ class MongoStore:
         self._declared(collection)
         require_account(account)
         async with self._mapped_errors():
-            found = await self._database[collection].find_one({"_id": _key(account, identifier), "live": True})
-        return None if found is None else self._record(collection, found)
+            found = await self._database[collection].find_one({"_id": document_key(account, identifier), "live": True})
+        return None if found is None else read_record(self._declared(collection), found)
 
     async def save(
         self,
@@ -138,7 +137,7 @@ class MongoStore:
         self._declared(collection)
         require_account(account)
         async with self._mapped_errors():
-            query = {"_id": _key(account, identifier), "applied": message_id}
+            query = {"_id": document_key(account, identifier), "applied": message_id}
             return await self._database[collection].find_one(query, {"_id": 1}) is not None
 
     async def find(
@@ -158,7 +157,7 @@ class MongoStore:
             query["id"] = {"$lt" if newest_first else "$gt": after}
         async with self._mapped_errors():
             cursor = self._database[collection].find(query).sort("id", -1 if newest_first else 1).limit(limit)
-            return [self._record(collection, found) async for found in cursor]
+            return [read_record(self._declared(collection), found) async for found in cursor]
 
     async def count(self, collection: str, account: str, where: Mapping[str, Scalar] | None = None) -> int:
         """See Store."""
@@ -174,7 +173,7 @@ class MongoStore:
         query = self._query(collection, where)
         async with self._mapped_errors():
             async for found in self._database[collection].find(query).sort("_id", 1):
-                yield self._record(collection, found)
+                yield read_record(self._declared(collection), found)
 
     async def pending(self, limit: int) -> list[PendingMessage]:
         """See Store."""
@@ -183,18 +182,14 @@ class MongoStore:
             for collection in self._collections:
                 cursor = self._database[collection].find({"outbox.order": {"$gt": 0}}, {"outbox": 1})
                 async for found in cursor.sort("outbox.order", 1).limit(limit):
-                    rows += self._rows(collection, found)
+                    rows += read_rows(collection, found)
         rows.sort(key=lambda row: row[0])
         return [message for _, message in rows[:limit]]
 
     async def sent(self, tokens: Sequence[str]) -> None:
         """See Store."""
-        by_document: dict[tuple[str, str], list[str]] = {}
-        for token in tokens:
-            collection, key, message_id = token.split(_HANDLE_SEPARATOR)
-            by_document.setdefault((collection, key), []).append(message_id)
         async with self._mapped_errors():
-            for (collection, key), message_ids in by_document.items():
+            for (collection, key), message_ids in message_ids_by_document(tokens).items():
                 removed = {"$pull": {"outbox": {"id": {"$in": message_ids}}}}
                 await self._database[collection].update_one({"_id": key}, removed)
 
@@ -208,16 +203,13 @@ class MongoStore:
         await documents.create_index("outbox.order", sparse=True)
         await documents.create_index("deleted_at", expireAfterSeconds=_DELETED_KEPT_S)
         for name in collection.fields:
-            await documents.create_index([(_path(name), 1), ("account", 1), ("id", 1)], name=f"field_{name}")
+            await documents.create_index([(path(name), 1), ("account", 1), ("id", 1)], name=f"field_{name}")
         for rule in collection.unique:
-            condition: dict[str, Any] = {"live": True}
-            condition |= {_path(name): {"$type": "string"} for name in rule.fields}
-            condition |= {_path(name): value for name, value in rule.only_where.items()}
             await documents.create_index(
-                [(_path(name), 1) for name in rule.fields],
+                [(path(name), 1) for name in rule.fields],
                 name=f"unique__{rule.name}",
                 unique=True,
-                partialFilterExpression=condition,
+                partialFilterExpression=rule_condition(rule),
             )
 
     async def _save_together(
@@ -258,7 +250,7 @@ class MongoStore:
         update["$set"] |= {"version": 1, "account": record.account, "id": record.id, "live": True}
         del update["$inc"]
         update["$unset"] = {"deleted_at": ""}
-        key = _key(record.account, record.id)
+        key = document_key(record.account, record.id)
         if await self._was_applied_in(record, applied, session=session):
             raise AlreadyAppliedError(applied)
         # A live document of this key does not match, so that the upsert meets the key itself and is refused.
@@ -269,7 +261,11 @@ class MongoStore:
     async def _update_live(
         self, record: Record, expected_version: int, update: dict[str, Any], applied: str | None, *, session: Any
     ) -> None:
-        query: dict[str, Any] = {"_id": _key(record.account, record.id), "version": expected_version, "live": True}
+        query: dict[str, Any] = {
+            "_id": document_key(record.account, record.id),
+            "version": expected_version,
+            "live": True,
+        }
         if applied is not None:
             query["applied"] = {"$ne": applied}
         done = await self._database[record.collection].update_one(query, update, session=session)
@@ -283,41 +279,18 @@ class MongoStore:
         """Whether this record holds the message id, seen from inside a transaction or without one."""
         if applied is None:
             return False
-        query = {"_id": _key(record.account, record.id), "applied": applied}
+        query = {"_id": document_key(record.account, record.id), "applied": applied}
         return await self._database[record.collection].find_one(query, {"_id": 1}, session=session) is not None
 
     def _update(self, record: Record, outbox: Sequence[OutgoingMessage], applied: str | None) -> dict[str, Any]:
-        push: dict[str, Any] = {"outbox": {"$each": [self._row(message) for message in outbox]}}
+        push: dict[str, Any] = {"outbox": {"$each": [outbox_row(message, self._next_order()) for message in outbox]}}
         if applied is not None:
             push["applied"] = {"$each": [applied], "$slice": -APPLIED_IDS_KEPT}
         return {"$set": {"data": record.data}, "$inc": {"version": 1}, "$push": push}
 
-    def _row(self, message: OutgoingMessage) -> dict[str, Any]:
+    def _next_order(self) -> int:
         self._last_order = max(self._last_order + 1, time.time_ns())
-        return {
-            "id": message.message_id,
-            "order": self._last_order,
-            "subject": message.subject,
-            "headers": json.dumps(dict(message.headers)),
-            "payload": message.payload,
-        }
-
-    @staticmethod
-    def _rows(collection: str, found: dict[str, Any]) -> list[tuple[int, PendingMessage]]:
-        rows = []
-        order = 0
-        for row in found["outbox"]:
-            # Two processes' clocks may differ; the order within a document is that of the array.
-            order = max(order, row["order"])
-            message = OutgoingMessage(
-                message_id=row["id"],
-                subject=row["subject"],
-                headers=json.loads(row["headers"]),
-                payload=row["payload"],
-            )
-            token = _HANDLE_SEPARATOR.join((collection, found["_id"], row["id"]))
-            rows.append((order, PendingMessage(token=token, message=message)))
-        return rows
+        return self._last_order
 
     @staticmethod
     def _duplicate(record: Record, expected_version: int, error: DuplicateKeyError) -> Exception:
@@ -328,19 +301,9 @@ class MongoStore:
             return DuplicateError(record.collection, record.id, rule)
         return ConflictError(record.collection, record.id, expected_version)
 
-    @staticmethod
-    def _record(collection: str, found: dict[str, Any]) -> Record:
-        return Record(
-            collection=collection,
-            account=found["account"],
-            id=found["id"],
-            version=found["version"],
-            data=found["data"],
-        )
-
     def _query(self, collection: str, where: Mapping[str, Scalar] | None) -> dict[str, Any]:
         self._declared(collection).check_findable(where or {})
-        return {"live": True} | {_path(name): value for name, value in (where or {}).items()}
+        return live_query(where)
 
     def _declared(self, collection: str) -> Collection:
         if collection not in self._collections:
