@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
-from typing import Final
+from typing import Final, Protocol
 
 from rich.progress import (
     BarColumn,
@@ -17,8 +17,9 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 
-from cli.client import BusClient
+from cli.client import Reply
 from cli.output import cell, duration, err, size
+from contracts.base import Message
 from contracts.errors import MigrationError
 from contracts.errors.cli import TASK_ENDED_EARLY, USAGE
 from contracts.layout import TargetLayout
@@ -26,7 +27,6 @@ from contracts.messages.task import Phase, ShowTask, TaskDetails, TaskView
 from contracts.transfer import TransferProgress
 
 DONE: Final = frozenset({Phase.LAUNCHED, Phase.FINISHED})
-_POLL_S = 0.5
 _LINE_EVERY_S = 10.0
 _ENDED: Final = frozenset({Phase.PAUSED, Phase.FAILED, Phase.FINISHED, Phase.DELETED})
 # A short phase may begin and end between two looks.
@@ -50,17 +50,33 @@ def goal_of(until: str) -> frozenset[Phase]:
         ) from error
 
 
+class Asker(Protocol):
+    """What is needed of a `BusClient`."""
+
+    async def ask(self, service: str, verb: str, message: Message, reply_type: type[Reply]) -> Reply:
+        """Send a request and read its answer."""
+        ...
+
+
 class Watch:
     """Follows one task. goal: the phases to wait for. after: only a later version of the task counts as there."""
 
     def __init__(
-        self, client: BusClient, task_id: str, goal: frozenset[Phase], *, is_quiet: bool = False, after: int = -1
+        self,
+        client: Asker,
+        task_id: str,
+        goal: frozenset[Phase],
+        *,
+        is_quiet: bool = False,
+        after: int = -1,
+        poll_s: float = 0.5,
     ) -> None:
         self._client = client
         self._task_id = task_id
         self._goal = goal
         self._after = after
         self._is_quiet = is_quiet
+        self._poll_s = poll_s
 
     async def run(self) -> TaskView:
         """Returns the task once it is there. Raises MigrationError with the task's failure when it will not be."""
@@ -78,7 +94,7 @@ class Watch:
             if self._is_there(task):
                 return task
             self._raise_if_ended(task)
-            await asyncio.sleep(_POLL_S)
+            await asyncio.sleep(self._poll_s)
 
     async def _look(self) -> TaskView:
         found = await self._client.ask("task", "show", ShowTask(task_id=self._task_id), TaskDetails)

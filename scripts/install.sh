@@ -66,12 +66,12 @@ install_environment() {
         python="$(find_python)"
         echo "Installing Python packages into .venv from requirements.lock ($python)"
         [[ -x .venv/bin/python ]] || "$python" -m venv .venv
-        .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-input \
+        .venv/bin/python -m pip install -qq --disable-pip-version-check --no-input \
             --require-hashes --requirement requirements.lock
         echo "$lock_stamp" >.venv/.locked
     fi
     if [[ ! -x .venv/bin/sms || "$(cat .venv/.project 2>/dev/null)" != "$project_stamp" ]]; then
-        .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-input \
+        .venv/bin/python -m pip install -qq --disable-pip-version-check --no-input \
             --no-deps --no-build-isolation --editable .
         echo "$project_stamp" >.venv/.project
     fi

@@ -20,7 +20,7 @@ bc_seconds() { awk -v from="${1/,/.}" -v to="${EPOCHREALTIME/,/.}" 'BEGIN { prin
 check "format (ruff)" .venv/bin/ruff format --check --quiet .
 check "lint (ruff)" .venv/bin/ruff check --quiet .
 check "types (mypy)" .venv/bin/mypy --strict --no-error-summary
-check "imports" .venv/bin/lint-imports --no-timings
+check "imports" .venv/bin/lint-imports
 check "shape" .venv/bin/python -m pytest -q --no-header -p no:cacheprovider tests/unit/test_shape.py
 check "generated files" .venv/bin/python -m contracts.generate --check
 check "spelling" .venv/bin/codespell --quiet-level=2 .
