@@ -42,7 +42,10 @@ class Handlers:
         page = await self._servers.page(envelope.account, after=request.after, limit=limit)
         now = self._clock()
         views = tuple(show(server, now, self._last_seen(server.account, server.id)) for server in page)
-        return ServerList(count=await self._servers.count(envelope.account), servers=views)
+        # A list that is whole is its own count: asked for separately, a server could come or go in between.
+        is_whole = not request.after and len(page) < limit
+        count = len(page) if is_whole else await self._servers.count(envelope.account)
+        return ServerList(count=count, servers=views)
 
     async def show_server(self, request: ShowServer, envelope: Envelope) -> ServerDetails:
         """One server with inventory and report."""
