@@ -42,6 +42,8 @@ _IMAGE_KINDS: Final = frozenset({"squashfs", "iso9660", "udf", "erofs"})
 # No block device of their own behind the anonymous device number, and data all the same.
 _ANONYMOUS_DATA_KINDS: Final = frozenset({"btrfs", "zfs", "bcachefs", "ecryptfs"})
 _LOOP_MAJOR: Final = 7
+# The agent's own private binds (agents/source/bind.py) show in its mount table when it collects again.
+_OWN_BINDS: Final = "/sms-roots-"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,7 +109,7 @@ def below(entries: list[MountEntry], root: PurePosixPath) -> list[MountEntry]:
     """The mounts at or below a folder, the last one where several lie on one mount point."""
     by_point: dict[str, MountEntry] = {}
     for entry in entries:
-        if PurePosixPath(entry.mount_point).is_relative_to(root):
+        if PurePosixPath(entry.mount_point).is_relative_to(root) and _OWN_BINDS not in entry.mount_point:
             by_point.pop(entry.mount_point, None)
             by_point[entry.mount_point] = entry
     return list(by_point.values())

@@ -13,7 +13,7 @@ from agents.source.inventory.system_tree import SystemTree
 
 MOUNTINFO = r"""22 27 0:21 / /proc rw,relatime - proc proc rw
 27 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw,errors=remount-ro
-28 27 8:17 / /data\040disk rw,noatime - xfs /dev/sdb1 rw,attr2
+28 27 8:17 / /srv/deep/er/and/deeper/data\040disk rw,noatime - xfs /dev/sdb1 rw,attr2
 29 27 0:50 / /mnt/share rw - nfs4 server:/export rw,vers=4.2
 30 27 8:1 /srv /var/www rw - ext4 /dev/sda1 rw
 31 27 7:0 / /snap/core/1 ro - squashfs /dev/loop0 ro
@@ -22,6 +22,7 @@ MOUNTINFO = r"""22 27 0:21 / /proc rw,relatime - proc proc rw
 34 27 8:34 / /mnt/old rw - ext4 /dev/sdc2 rw
 35 27 0:61 /@ /pool rw - btrfs /dev/sdd rw
 36 27 0:61 /@home /home rw - btrfs /dev/sdd rw
+37 27 8:17 / /run/sms-roots-7-x/1 ro - xfs /dev/sdb1 rw
 broken line
 """
 
@@ -82,11 +83,11 @@ def test_pseudo_file_systems_binds_and_covered_mounts_are_left_out() -> None:
     kept = data_mounts(parse_mount_table(MOUNTINFO), Path("/"))
     assert [(entry.mount_point, entry.source, entry.is_network) for entry in kept] == [
         ("/", "/dev/sda1", False),
-        ("/data disk", "/dev/sdb1", False),
         ("/home", "/dev/sdd", False),
         ("/pool", "/dev/sdd", False),
         ("/mnt/old", "/dev/sdc2", False),
         ("/mnt/share", "server:/export", True),
+        ("/srv/deep/er/and/deeper/data disk", "/dev/sdb1", False),
     ]
     assert kept[0].options == ("rw", "relatime", "errors=remount-ro")
 
