@@ -72,3 +72,48 @@ def used_names() -> frozenset[str]:
 def sources() -> Iterator[Path]:
     for folder in ("shared", "services", "agents", "cli"):
         yield from (PROJECT / folder).rglob("*.py")
+
+
+def test_whoever_raises_a_code_fills_in_all_its_texts() -> None:
+    checked = 0
+    missing = []
+    for path in sources():
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        known = imported_codes(tree)
+        for call in (node for node in ast.walk(tree) if isinstance(node, ast.Call)):
+            code = code_of_call(call, known)
+            # `**parameters` is filled in elsewhere.
+            if code is None or any(keyword.arg is None for keyword in call.keywords):
+                continue
+            checked += 1
+            if lacking := code.parameter_names() - {keyword.arg for keyword in call.keywords}:
+                missing.append(f"{path.relative_to(PROJECT)}:{call.lineno} {code.code}: {sorted(lacking)}")
+    assert checked > 50, "the search itself must still find the places"
+    assert missing == []
+
+
+def imported_codes(tree: ast.Module) -> dict[str, ErrorCode]:
+    """Codes by the name that a module knows them under, ``alias.NAME`` for those of an imported module."""
+    known: dict[str, ErrorCode] = {}
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.ImportFrom) or not (node.module or "").startswith("contracts.errors"):
+            continue
+        for alias in node.names:
+            name = alias.asname or alias.name
+            loaded = importlib.import_module(node.module or "")
+            value = getattr(loaded, alias.name, None)
+            if isinstance(value, ErrorCode):
+                known[name] = value
+            elif value is not None and hasattr(value, "__path__") is False and hasattr(value, "__file__"):
+                members = vars(value).items()
+                known |= {f"{name}.{inner}": code for inner, code in members if isinstance(code, ErrorCode)}
+    return known
+
+
+def code_of_call(call: ast.Call, known: dict[str, ErrorCode]) -> ErrorCode | None:
+    """The code that a call raises (``MigrationError(CODE, …)``) or fills in (``CODE.failure(…)``)."""
+    if isinstance(call.func, ast.Name) and call.func.id == "MigrationError" and call.args:
+        return known.get(ast.unparse(call.args[0]))
+    if isinstance(call.func, ast.Attribute) and call.func.attr == "failure":
+        return known.get(ast.unparse(call.func.value))
+    return None
