@@ -59,6 +59,8 @@ def _digest() -> str:
 
 
 def _pack(folder: Path) -> Path:
+    # PyInstaller leaves out what it cannot import, and says so only in a log.
+    _run([sys.executable, "-c", f"import {', '.join(_IMPORTED_LATE)}"], _PROJECT)
     command = [sys.executable, "-m", "PyInstaller", "--onefile", "--clean", "--noconfirm", "--name", "sms-agent"]
     command += ["--distpath", str(folder), "--workpath", str(folder / "work"), "--specpath", str(folder)]
     command += ["--paths", str(_PROJECT), "--runtime-hook", str(_PROJECT / "agents/bundle/restore_environment.py")]
@@ -79,4 +81,4 @@ def _run(command: list[str], folder: Path) -> None:
     result = subprocess.run(command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     if result.returncode:
         tail = "\n".join(result.stdout.decode(errors="replace").splitlines()[-15:])
-        raise RuntimeError(f"packing the agent failed in {command[2]}:\n{tail}")
+        raise RuntimeError(f"packing the agent failed in {' '.join(command[1:3])}:\n{tail}")

@@ -7,7 +7,7 @@ from typing import Final
 PROGRAM_FOLDER: Final = "/opt/sms-agent"
 PROGRAM: Final = f"{PROGRAM_FOLDER}/sms-agent"
 # The one file unpacks itself here: /tmp may be small, or mounted without the right to execute.
-UNPACK_FOLDER: Final = f"{PROGRAM_FOLDER}/tmp"
+UNPACK_FOLDER: Final = f"{PROGRAM_FOLDER}/unpacked"
 
 CONFIGURATION_FOLDER: Final = "/etc/sms-agent"
 CONFIGURATION: Final = f"{CONFIGURATION_FOLDER}/config.json"
@@ -21,7 +21,10 @@ SYSTEMD_LINK: Final = "/etc/systemd/system/multi-user.target.wants/sms-agent.ser
 
 SYSV_SCRIPT: Final = "/etc/init.d/sms-agent"
 SYSV_LOG: Final = "/var/log/sms-agent.log"
-SYSV_LINKS: Final = tuple(f"/etc/rc{level}.d/{name}sms-agent" for level, name in zip("0162345", ["K10"] * 3 + ["S90"] * 4))
+SYSV_LINKS: Final = (
+    *(f"/etc/rc{level}.d/K10sms-agent" for level in "016"),
+    *(f"/etc/rc{level}.d/S90sms-agent" for level in "2345"),
+)
 # Where /etc/init.d and /etc/rcN.d are links into /etc/rc.d, an entry's own path is there.
 _SYSV_IN_RC_D: Final = tuple(path.replace("/etc/", "/etc/rc.d/", 1) for path in (SYSV_SCRIPT, *SYSV_LINKS))
 
