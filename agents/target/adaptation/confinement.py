@@ -78,7 +78,7 @@ def confine_and_execute(
         # This process stands for the program: it dies with it, and kills it by dying (PDEATHSIG below).
         status = os.waitstatus_to_exitcode(os.waitpid(inner, 0)[1])
         os._exit(status if status >= 0 else 128 - status)
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    die_with_parent()
     mount("none", "/", flags=MS_REC | MS_PRIVATE)
     _make_root(root)
     _make_devices(devices)
@@ -91,6 +91,11 @@ def confine_and_execute(
     os.execve(command[0], list(command), _ENVIRONMENT | dict(environment))  # noqa: S606 - no shell is wanted
 
 
+def die_with_parent() -> None:
+    """Let the kernel kill this process when the thread that forked it ends."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
 def _make_root(root: str) -> None:
     """The tree becomes this namespace's root, and nothing of the helper stays mounted."""
     mount(root, root, flags=MS_BIND | MS_REC)
@@ -99,7 +104,8 @@ def _make_root(root: str) -> None:
     unmount(".", flags=MNT_DETACH)
     os.chdir("/")
     # Only from here on are paths looked up: the tree's own symbolic links cannot point to the helper's files.
-    mount("proc", "/proc", "proc", flags=MS_NOSUID | MS_NODEV | MS_NOEXEC)
+    # Read-only, or uid 0 could write to /proc/sys without any capability: core_pattern runs programs as the helper.
+    mount("proc", "/proc", "proc", flags=MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_RDONLY)
     mount("sysfs", "/sys", "sysfs", flags=MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_RDONLY)
     with contextlib.suppress(OSError):
         # Some helpers start by UEFI; targets by BIOS must not be set up for it.

@@ -9,6 +9,7 @@ import contextlib
 import os
 import select
 import signal
+import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
@@ -16,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from agents.target.adaptation.confinement import PlannedDevice, confine_and_execute
+from agents.target.adaptation.confinement import PlannedDevice, confine_and_execute, die_with_parent
 
 _TIMEOUT_S: Final = 600.0
 _OUTPUT_LIMIT_BYTES: Final = 1 << 29
@@ -64,6 +65,9 @@ class Sandbox:
     def _child(self, command: Sequence[str], files: Mapping[str, bytes], output: int, messages: int) -> None:
         """In the forked child: never returns, and runs no handler or destructor of the parent."""
         try:
+            die_with_parent()
+            # Once the tree is the root, an import would run the tree's code outside of any confinement.
+            sys.meta_path.clear()
             os.dup2(os.open("/dev/null", os.O_RDONLY), 0)
             os.dup2(output, 1)
             os.dup2(messages, 2)

@@ -80,7 +80,7 @@ def _prctl(option: int, value: int) -> None:
 
 def drop_capabilities(kept: frozenset[int]) -> None:
     """Take every other capability from the bounding set, so that no program started later has it."""
-    last = int(Path("/proc/sys/kernel/cap_last_cap").read_text(encoding="ascii"))
+    last = int(Path("/proc/sys/kernel/cap_last_cap").read_bytes())
     for capability in range(last + 1):
         if capability not in kept:
             _prctl(24, capability)  # PR_CAPBSET_DROP

@@ -1,0 +1,139 @@
+"""A Debian source server as an inventory, and its disks as images: the stand-in for copy and data plane."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+from agents.target.disks import PreparedDisks
+from contracts.inventory import (
+    Disk,
+    FileSystem,
+    Mount,
+    NetworkInterface,
+    OperatingSystem,
+    Partition,
+    SourceInventory,
+)
+from contracts.layout import TargetLayout
+from contracts.messages.agent import AttachedDisk
+from tests.debian_tree import debian_tarball
+
+MIB = 1 << 20
+ROOT_UUID = "6d2f1c3e-1111-4222-8333-123456789abc"
+SWAP_UUID = "6d2f1c3e-1111-4222-8333-123456789abd"
+DATA_UUID = "6d2f1c3e-1111-4222-8333-123456789abe"
+SOURCE_MAC = "52:54:00:aa:bb:01"
+TARGET_MAC = "52:54:00:12:34:56"
+
+# Everything that does not survive a move: kernel names, a disk that is left out, a static address.
+FSTAB = f"""# <file system> <mount point> <type> <options> <dump> <pass>
+/dev/sda1\t/\text4\terrors=remount-ro\t0 1
+UUID={SWAP_UUID} none swap sw 0 0
+/dev/disk/by-id/scsi-0QEMU_HARDDISK_data  /data  xfs  defaults  0 2
+/dev/sdc1 /backup ext4 defaults 0 2
+/dev/sr0 /media/cdrom0 udf,iso9660 user,noauto 0 0
+files.example:/srv /srv nfs defaults 0 0
+"""
+INTERFACES = """auto lo
+iface lo inet loopback
+
+allow-hotplug ens7
+iface ens7 inet static
+    address 192.0.2.10/24
+    gateway 192.0.2.1
+"""
+
+
+def inventory() -> SourceInventory:
+    """BIOS and MBR; ext4 root and swap in a logical partition on the first disk, XFS on the whole second one."""
+    root = FileSystem(kind="ext4", uuid=ROOT_UUID, label="root")
+    swap = FileSystem(kind="swap", uuid=SWAP_UUID)
+    data = FileSystem(kind="xfs", uuid=DATA_UUID, label="data")
+    partitions = (
+        Partition(
+            number=1,
+            name="sda1",
+            start_bytes=63 * 512,
+            size_bytes=2400 * MIB,
+            type_id="83",
+            is_active=True,
+            part_uuid="1f2e3d4c-01",
+            file_system=root,
+        ),
+        Partition(
+            number=2,
+            name="sda2",
+            start_bytes=2500 * MIB + 1024,
+            size_bytes=200 * MIB,
+            type_id="05",
+            kind="extended",
+        ),
+        Partition(
+            number=5,
+            name="sda5",
+            start_bytes=2501 * MIB,
+            size_bytes=150 * MIB,
+            type_id="82",
+            kind="logical",
+            part_uuid="1f2e3d4c-05",
+            file_system=swap,
+        ),
+    )
+    disks = (
+        Disk(
+            name="sda", device="/dev/sda", size_bytes=3 << 30, table="mbr", identifier="1f2e3d4c", partitions=partitions
+        ),
+        Disk(name="sdb", device="/dev/sdb", size_bytes=400 * MIB, table="none", file_system=data),
+        Disk(name="sdc", device="/dev/sdc", size_bytes=1 << 30, table="mbr", identifier="99999999"),
+    )
+    return SourceInventory(
+        hostname="source",
+        architecture="x86_64",
+        firmware="BIOS",
+        operating_system=OperatingSystem(id="debian"),
+        disks=disks,
+        mounts=(
+            Mount(mount_point="/", host_path="/", kind="ext4", volume="sda1", used_bytes=800 * MIB),
+            Mount(mount_point="/data", host_path="/data", kind="xfs", volume="sdb", used_bytes=MIB),
+        ),
+        network_interfaces=(NetworkInterface(name="ens7", mac=SOURCE_MAC, addresses=("192.0.2.10/24",)),),
+    )
+
+
+def make_replica(folder: Path, layout: TargetLayout) -> None:
+    """Make the layout's disks as raw files and fill them with the source's system."""
+    disks = []
+    for disk in layout.disks:
+        path = folder / f"{disk.name}.raw"
+        with path.open("wb") as file:
+            file.truncate(disk.size_bytes)
+        disks.append(AttachedDisk(name=disk.name, path=str(path)))
+    prepared = PreparedDisks(folder / "replica")
+    prepared.attach(disks)
+    prepared.partition_and_format(layout)
+    volumes = prepared.mount_volumes(layout)
+    root = volumes[0]
+    tar = ["tar", "-C", str(root), "--numeric-owner", "--xattrs", "-I", "zstd", "-xf", str(debian_tarball())]
+    subprocess.run(tar, check=True)
+    (root / "etc/fstab").write_text(FSTAB)
+    (root / "etc/network/interfaces").write_text(INTERFACES)
+    for name in ("data", "backup"):
+        (root / name).mkdir()
+    (root / "etc/initramfs-tools/conf.d/resume").write_text("RESUME=/dev/sda5\n")
+    (root / "etc/initramfs-tools/initramfs.conf").write_text("MODULES=most\nCOMPRESS=zstd\n")
+    (root / "opt/agent").mkdir()
+    (root / "opt/agent/credentials.json").write_text("secret")
+    (volumes[1] / "order.txt").write_text("order 1\n")
+    prepared.detach()
+
+
+def make_layer(folder: Path, layout: TargetLayout, name: str) -> list[AttachedDisk]:
+    """A launch layer over the replica: one qcow2 image per disk."""
+    disks = []
+    for disk in layout.disks:
+        path = folder / f"{disk.name}.{name}.qcow2"
+        backing = ["-F", "raw", "-b", str(folder / f"{disk.name}.raw")]
+        subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", *backing, str(path)], check=True)
+        disks.append(AttachedDisk(name=disk.name, path=str(path), format="qcow2"))
+    return disks

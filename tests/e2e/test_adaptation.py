@@ -1,0 +1,203 @@
+"""From a source's inventory to a target that boots, with real disks, a real Debian and QEMU."""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from agents.target.adaptation import adapt, undo_adaptation
+from agents.target.disks import PreparedDisks
+from contracts.adaptation import AdaptationReport, TargetFacts
+from contracts.layout import TargetLayout
+from contracts.messages.agent import AttachedDisk
+from services.task.domain.layout import plan_layout
+from tests.e2e.adaptation_source import (
+    DATA_UUID,
+    ROOT_UUID,
+    SOURCE_MAC,
+    TARGET_MAC,
+    inventory,
+    make_layer,
+    make_replica,
+)
+from tests.private_namespace import in_private_namespace
+
+pytestmark = [pytest.mark.root, pytest.mark.boot]
+FACTS = TargetFacts(network_map={SOURCE_MAC: TARGET_MAC})
+OWN_PATHS = ("/opt/agent", "/etc/systemd/system/agent.service")
+
+
+@pytest.fixture(scope="module")
+def replica(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("replica")
+    in_private_namespace(make_replica)(folder, LAYOUT)
+    return folder
+
+
+LAYOUT: TargetLayout = plan_layout(inventory())
+
+
+def digests(folder: Path) -> dict[str, str]:
+    found = {}
+    for path in sorted(folder.glob("*.raw")):
+        with path.open("rb") as file:
+            found[path.name] = hashlib.file_digest(file, "blake2b").hexdigest()
+    return found
+
+
+def adapted(folder: Path, disks: list[AttachedDisk], *, keeps_journal: bool = False) -> AdaptationReport:
+    prepared = PreparedDisks(folder / "layer")
+    prepared.attach(disks)
+    try:
+        return adapt(prepared, LAYOUT, inventory(), FACTS, OWN_PATHS, keeps_journal=keeps_journal)
+    finally:
+        prepared.detach()
+
+
+class Machine:
+    """A target in QEMU. The console is a file; a command typed into it comes from a pipe."""
+
+    def __init__(self, folder: Path, disks: list[AttachedDisk]) -> None:
+        self.console = folder / "console.log"
+        drives = [argument for disk in disks for argument in ("-drive", f"file={disk.path},format=qcow2,if=virtio")]
+        with self.console.open("wb") as log:
+            self.process = subprocess.Popen(
+                [
+                    *("qemu-system-x86_64", "-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2", "-m", "768"),
+                    *("-display", "none", "-monitor", "none", "-serial", "stdio", "-no-reboot", *drives),
+                    *("-nic", f"user,model=virtio-net-pci,mac={TARGET_MAC}"),
+                ],
+                stdin=subprocess.PIPE,
+                stdout=log,
+            )
+
+    def wait_for(self, text: str, *, timeout_s: float = 150) -> str:
+        deadline = time.monotonic() + timeout_s
+        while time.monotonic() < deadline and self.process.poll() is None:
+            shown = self.console.read_text(errors="replace")
+            if text in shown:
+                return shown
+            time.sleep(0.2)
+        pytest.fail(f"the console never showed {text!r}; its end:\n{self.console.read_text(errors='replace')[-3000:]}")
+
+    def type(self, line: str) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.write(f"{line}\n".encode())
+        self.process.stdin.flush()
+
+
+@pytest.fixture
+def machines() -> Iterator[list[Machine]]:
+    running: list[Machine] = []
+    yield running
+    for machine in running:
+        machine.process.kill()
+        machine.process.wait()
+
+
+def test_adapted_layer_boots_to_the_login_prompt_and_the_replica_stays_as_it_was(
+    replica: Path, machines: list[Machine]
+) -> None:
+    before = digests(replica)
+    disks = make_layer(replica, LAYOUT, "launch")
+    report_path = replica / "report.json"
+
+    @in_private_namespace
+    def run() -> None:
+        report_path.write_text(adapted(replica, disks).model_dump_json())
+
+    run()
+    report = AdaptationReport.model_validate_json(report_path.read_text())
+    assert report.verdict == "passed", report.failure
+    assert "/etc/fstab" in report.adapted_paths
+    assert {check.id for check in report.checks} >= {"KERNEL_MISSING", "INITRD_NO_DRIVER", "ROOT_UNRESOLVED", "FSCK"}
+    assert [(c.id, c.failure) for c in report.checks if c.failure is not None] == []
+
+    machine = Machine(replica, disks)
+    machines.append(machine)
+    machine.wait_for("source login:")
+    machine.type("root")
+    machine.wait_for(":~#")
+    machine.type("cat /data/order.txt; ls /opt; ip -o -4 addr show ens7")
+    machine.type("swapon --noheadings; systemctl --failed --plain --no-legend; echo FI''NISHED")
+    shown = machine.wait_for("FINISHED")
+    assert "order 1" in shown
+    assert "partition 150M" in shown
+    assert "10.0.2.15/24" in shown
+    assert "agent" not in shown.split("order 1")[-1]
+    # The server of the network file system is not there, which does not stop the boot; nothing else failed.
+    assert [line.split()[0] for line in shown.splitlines() if " failed " in line and ".service" in line] == []
+    assert digests(replica) == before
+
+
+def test_layer_with_a_broken_boot_loader_fails_its_check_and_the_replica_stays_as_it_was(replica: Path) -> None:
+    before = digests(replica)
+    disks = make_layer(replica, LAYOUT, "broken")
+
+    @in_private_namespace
+    def run() -> None:
+        prepared = PreparedDisks(replica / "layer")
+        prepared.attach(disks)
+        tree = prepared.mount_tree(LAYOUT)
+        (tree / "usr/lib/grub/i386-pc/boot.img").unlink()
+        for kernel in (tree / "boot").glob("vmlinuz-*"):
+            kernel.write_bytes(b"not a kernel")
+        prepared.unmount()
+        report = adapt(prepared, LAYOUT, inventory(), FACTS, OWN_PATHS)
+        prepared.detach()
+        assert report.verdict == "failed"
+        assert report.failure is not None
+        assert report.failure.code == "SMS.ADAPT.BOOTCODE_MISSING"
+        assert "boot.img" in report.failure.cause
+        failed = {check.id for check in report.checks if check.failure is not None and check.severity == "E"}
+        assert {"BOOTCODE_MISSING", "KERNEL_MISSING"} <= failed
+
+    run()
+    assert digests(replica) == before
+
+
+def test_undone_adaptation_leaves_every_file_as_it_was_copied(replica: Path) -> None:
+    disks = make_layer(replica, LAYOUT, "undone")
+
+    def listing(prepared: PreparedDisks) -> dict[str, str]:
+        tree = prepared.mount_tree(LAYOUT, is_read_only=True)
+        found = {}
+        for folder in ("etc", "boot", "var/lib", "usr/lib/grub"):
+            for path in sorted((tree / folder).rglob("*")):
+                if path.is_file() and not path.is_symlink():
+                    found[str(path.relative_to(tree))] = hashlib.sha256(path.read_bytes()).hexdigest()
+        prepared.unmount()
+        return found
+
+    @in_private_namespace
+    def run() -> None:
+        prepared = PreparedDisks(replica / "layer")
+        prepared.attach(disks)
+        before = listing(prepared)
+        sector = prepared.raw_path("vda").open("rb").read(64 << 10)
+        report = adapt(prepared, LAYOUT, inventory(), FACTS, keeps_journal=True)
+        assert listing(prepared) != before
+        assert report.verdict == "passed", report.failure
+        assert undo_adaptation(prepared, LAYOUT) == []
+        assert listing(prepared) == before
+        assert prepared.raw_path("vda").open("rb").read(64 << 10) == sector
+        prepared.detach()
+
+    run()
+
+
+def test_identifiers_of_the_source_are_on_the_target(replica: Path) -> None:
+    table = subprocess.run(["sfdisk", "-d", replica / "vda.raw"], capture_output=True, text=True, check=True).stdout
+    assert "label-id: 0x1f2e3d4c" in table
+    assert f"{replica}/vda.raw5 : start=     5122048" in table
+    probe = ["blkid", "-p", "-O", str(LAYOUT.disks[0].partitions[0].start_bytes), "-o", "value", "-s", "UUID"]
+    assert (
+        subprocess.run([*probe, str(replica / "vda.raw")], capture_output=True, text=True).stdout.strip() == ROOT_UUID
+    )
+    whole = ["blkid", "-p", "-o", "value", "-s", "UUID", str(replica / "vdb.raw")]
+    assert subprocess.run(whole, capture_output=True, text=True).stdout.strip() == DATA_UUID
