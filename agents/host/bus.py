@@ -38,6 +38,7 @@ async def serve(desk: Desk, settings: HostSettings, stop: asyncio.Event) -> None
         tls=_tls(settings),
         nkeys_seed_str=_seed(settings),
         inbox_prefix=service_inbox("host"),
+        tls_handshake_first=_tls(settings) is not None,
         max_reconnect_attempts=-1,
         reconnect_time_wait=0.5,
         closed_cb=on_closed,

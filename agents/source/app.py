@@ -52,6 +52,7 @@ class SourceAgent:
         self._state_folder = state_folder
         self._own_paths = own_paths
         self._running: dict[str, TransferWork] = {}
+        self._is_stopping = False
         self._publishing: set[asyncio.Task[None]] = set()
 
     async def run(self) -> None:
@@ -75,6 +76,11 @@ class SourceAgent:
         await asyncio.gather(*(self._resume(command) for command in self._interrupted()))
         await asyncio.Event().wait()
 
+    async def stop(self) -> None:
+        """End the transfers; what they were doing is gone on with after the next start."""
+        self._is_stopping = True
+        await asyncio.gather(*(work.stop() for work in self._running.values()))
+
     async def make_key(self, command: MakeKey) -> AgentResult:
         """A key for this task's channel; only its certificate request leaves."""
         folder = TaskFolder(self._state_folder, command.task_id)
@@ -94,6 +100,9 @@ class SourceAgent:
         )
         self._running[command.task_id] = work
         result = await work.run()
+        if self._is_stopping:
+            # The command stays remembered and unanswered: it goes on after the next start.
+            raise asyncio.CancelledError
         if self._running.get(command.task_id) is work:
             del self._running[command.task_id]
             folder.forget_command()
@@ -102,6 +111,7 @@ class SourceAgent:
     async def stop_work(self, command: StopWork) -> AgentResult:
         """Stop what runs for the task."""
         await self._stop(command.task_id)
+        TaskFolder(self._state_folder, command.task_id).forget_command()
         return AgentResult(task_id=command.task_id, epoch=command.epoch, verb=command.VERB)
 
     async def forget_task(self, command: ForgetTask) -> AgentResult:

@@ -8,6 +8,7 @@ import logging
 import signal
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -23,6 +24,7 @@ from contracts.errors import MigrationError
 from contracts.errors.agent_work import AGENT_OPTIONS
 from contracts.inventory import SourceInventory
 
+_STOP_TIMEOUT_S: Final = 10
 DEFAULT_STATE_FOLDER: Final = Path("/var/lib/sms-agent")
 
 
@@ -92,6 +94,8 @@ async def _serve(options: SourceOptions, inventory: SourceInventory, roots: Mapp
     except asyncio.CancelledError:
         return 0
     finally:
+        with suppress(TimeoutError):
+            await asyncio.wait_for(agent.stop(), _STOP_TIMEOUT_S)
         await session.stop()
     return 1
 

@@ -44,6 +44,7 @@ class ReplicaServing:
             listen=(command.listen_address, _known_port(work)),
             tls=tls,
             volumes=volumes,
+            mount_points={volume.index: volume.mount_point for volume in command.layout.volumes},
             state_folder=work,
             applied_survives_restart=command.applied_survives_restart,
         )

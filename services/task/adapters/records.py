@@ -10,7 +10,7 @@ from contracts.envelope import Envelope
 from contracts.errors import MigrationError
 from contracts.errors.task import TASK_NOT_FOUND, TASK_SERVER_BUSY
 from contracts.messages.task import HistoryEntry, TaskChanged, TaskCreated
-from services.task.domain.instructions import service_command
+from services.task.domain.instructions import farewell, service_command
 from services.task.domain.phases import FINAL
 from services.task.domain.task import Task
 from services.task.domain.view import v3_state
@@ -138,10 +138,10 @@ def _messages(task: Task, cause: Envelope) -> list[OutgoingMessage]:
         failure=task.failure,
     )
     messages = [_outgoing(task, subjects.evt(task.account, "task", task.id, "changed"), changed, "changed", cause)]
-    command = service_command(task)
-    if command is not None:
-        subject = subjects.cmd(command.service, command.verb)
-        messages.append(_outgoing(task, subject, command.message, "command", cause))
+    for kind, command in (("command", service_command(task)), ("farewell", farewell(task))):
+        if command is not None:
+            subject = subjects.cmd(command.service, command.verb)
+            messages.append(_outgoing(task, subject, command.message, kind, cause))
     return messages
 
 

@@ -62,9 +62,9 @@ def learn_from_provisioner(task: Task, event: ProvisionerEvent) -> dict[str, Any
             return {"target": task.target.model_copy(update=launched)}
         case TargetFinished():
             finished = {"disks": event.disks, "machine": event.machine}
-            return {"target": task.target.model_copy(update=finished), "helper": None}
+            return {"target": task.target.model_copy(update=finished)}
         case TargetReleased():
-            return {"target": task.target.model_copy(update=_NOTHING_LEFT), "helper": None}
+            return {"target": task.target.model_copy(update=_NOTHING_LEFT)}
         case _:
             return {}
 

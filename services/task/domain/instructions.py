@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from contracts.base import Message
-from contracts.messages import agent, certificate_issuer, target_provisioner
+from contracts.messages import agent, certificate_issuer, identity, target_provisioner
 from contracts.messages.target_provisioner import DiskRequest
 from services.task.domain.phases import Step
 from services.task.domain.task import Task
@@ -37,6 +37,14 @@ def service_command(task: Task) -> ServiceCommand | None:
     """What the running step asks of another service, None if it waits for an agent."""
     build = _SERVICE_COMMANDS.get(task.step) if task.step else None
     return build(task) if build else None
+
+
+def farewell(task: Task) -> ServiceCommand | None:
+    """What is said besides, and not waited for: the target agent of a task that ends is refused from now on."""
+    if task.step is not Step.DESTROY_AUTHORITY or task.helper is None:
+        return None
+    message = identity.RefuseAgent(agent_id=task.helper.agent_id, reason=f"task {task.id} has ended")
+    return ServiceCommand("identity", "refuse-agent", message)
 
 
 def agent_command(task: Task) -> AddressedCommand | None:
