@@ -21,13 +21,14 @@ from cli.client import Reply
 from cli.output import cell, duration, err, size
 from contracts.base import Message
 from contracts.errors import MigrationError
-from contracts.errors.cli import TASK_ENDED_EARLY, USAGE
+from contracts.errors.cli import NO_ANSWER, TASK_ENDED_EARLY, USAGE
 from contracts.layout import TargetLayout
 from contracts.messages.task import Phase, ShowTask, TaskDetails, TaskView
 from contracts.transfer import TransferProgress
 
 DONE: Final = frozenset({Phase.LAUNCHED, Phase.FINISHED})
 _LINE_EVERY_S = 10.0
+_ANSWER_WITHIN_S = 5.0
 _ENDED: Final = frozenset({Phase.PAUSED, Phase.FAILED, Phase.FINISHED, Phase.DELETED})
 # A short phase may begin and end between two looks.
 _PASSED: Final = {
@@ -53,13 +54,18 @@ def goal_of(until: str) -> frozenset[Phase]:
 class Asker(Protocol):
     """What is needed of a `BusClient`."""
 
-    async def ask(self, service: str, verb: str, message: Message, reply_type: type[Reply]) -> Reply:
+    async def ask(
+        self, service: str, verb: str, message: Message, reply_type: type[Reply], *, timeout_s: float
+    ) -> Reply:
         """Send a request and read its answer."""
         ...
 
 
 class Watch:
-    """Follows one task. goal: the phases to wait for. after: only a later version of the task counts as there."""
+    """Follows one task. goal: the phases to wait for. after: only a later version of the task counts as there.
+
+    patience_s: for how long the task service may be away.
+    """
 
     def __init__(
         self,
@@ -70,6 +76,7 @@ class Watch:
         is_quiet: bool = False,
         after: int = -1,
         poll_s: float = 0.5,
+        patience_s: float = 60.0,
     ) -> None:
         self._client = client
         self._task_id = task_id
@@ -77,6 +84,7 @@ class Watch:
         self._after = after
         self._is_quiet = is_quiet
         self._poll_s = poll_s
+        self._patience_s = patience_s
 
     async def run(self) -> TaskView:
         """Returns the task once it is there. Raises MigrationError with the task's failure when it will not be."""
@@ -97,8 +105,18 @@ class Watch:
             await asyncio.sleep(self._poll_s)
 
     async def _look(self) -> TaskView:
-        found = await self._client.ask("task", "show", ShowTask(task_id=self._task_id), TaskDetails)
-        return found.task
+        """The task as it is now. A bus or service that is away for a while ends no watch: the task goes on too."""
+        give_up_at = time.monotonic() + self._patience_s
+        while True:
+            try:
+                request = ShowTask(task_id=self._task_id)
+                found = await self._client.ask("task", "show", request, TaskDetails, timeout_s=_ANSWER_WITHIN_S)
+            except MigrationError as error:
+                if error.code != NO_ANSWER.code or time.monotonic() > give_up_at:
+                    raise
+                await asyncio.sleep(self._poll_s)
+            else:
+                return found.task
 
     def _is_there(self, task: TaskView) -> bool:
         if task.version <= self._after:

@@ -9,6 +9,7 @@ import pytest
 from cli.failures import exit_code_of
 from cli.watch import DONE, Watch, by_disk, goal_of, progress_text
 from contracts.errors import Failure, MigrationError
+from contracts.errors.cli import NO_ANSWER
 from contracts.layout import CopyVolume, TargetLayout
 from contracts.messages.task import Phase, TaskDetails, TaskView
 from contracts.transfer import TransferProgress, VolumeProgress
@@ -45,18 +46,25 @@ def task(phase: Phase, *, step: str = "", version: int = 1, error: Failure | Non
 class TaskService:
     """Answers with one state after the other; the last one stays."""
 
-    def __init__(self, *states: TaskView) -> None:
+    def __init__(self, *states: TaskView, away_for: int = 0) -> None:
         self._states = list(states)
+        self._away_for = away_for
         self.asked = 0
 
-    async def ask(self, service: str, verb: str, message: object, reply_type: type[TaskDetails]) -> TaskDetails:
+    async def ask(
+        self, service: str, verb: str, message: object, reply_type: type[TaskDetails], *, timeout_s: float
+    ) -> TaskDetails:
         assert (service, verb) == ("task", "show")
         self.asked += 1
+        if self.asked <= self._away_for:
+            raise MigrationError(NO_ANSWER, service=service, request=verb, seconds=timeout_s)
         return TaskDetails(task=self._states.pop(0) if len(self._states) > 1 else self._states[0])
 
 
-async def watch(service: TaskService, goal: frozenset[Phase] = DONE, *, after: int = -1) -> TaskView:
-    return await Watch(service, "t1", goal, after=after, poll_s=0).run()
+async def watch(
+    service: TaskService, goal: frozenset[Phase] = DONE, *, after: int = -1, patience_s: float = 60
+) -> TaskView:
+    return await Watch(service, "t1", goal, after=after, poll_s=0, patience_s=patience_s).run()
 
 
 async def test_it_ends_when_the_target_runs() -> None:
@@ -104,6 +112,18 @@ async def test_a_phase_that_can_no_longer_be_reached_ends_it() -> None:
     with pytest.raises(MigrationError) as ended:
         await watch(TaskService(task(Phase.FINISHED)), goal_of("SYNCING"))
     assert ended.value.code == "SMS.CLI.TASK_ENDED_EARLY"
+
+
+async def test_a_service_that_is_away_for_a_while_does_not_end_it() -> None:
+    service = TaskService(task(Phase.LAUNCHED), away_for=5)
+    assert (await watch(service)).phase is Phase.LAUNCHED
+    assert service.asked == 6
+
+
+async def test_a_service_that_stays_away_ends_it() -> None:
+    with pytest.raises(MigrationError) as ended:
+        await watch(TaskService(task(Phase.LAUNCHED), away_for=10**9), patience_s=0.05)
+    assert ended.value.code == "SMS.CLI.NO_ANSWER"
 
 
 async def test_without_a_terminal_every_step_has_a_line(capsys: pytest.CaptureFixture[str]) -> None:
