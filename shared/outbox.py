@@ -43,8 +43,10 @@ class OutboxRelay:
                 continue
             pause_s = 0.1
             if published < _BATCH:
+                # Not asyncio.wait_for: in Python 3.11 it swallows a cancellation that comes just after the event.
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(self._saved.wait(), self._poll_interval_s)
+                    async with asyncio.timeout(self._poll_interval_s):
+                        await self._saved.wait()
 
     async def relay_once(self) -> int:
         """Publish one batch; returns how many left. Raises what the bus or the store raises."""

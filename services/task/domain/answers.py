@@ -52,7 +52,8 @@ def learn_from_provisioner(task: Task, event: ProvisionerEvent) -> dict[str, Any
             return _helper_started(task, event)
         case PointTaken():
             point = PointView(id=event.point_id, taken_at=event.taken_at, layers=event.layers)
-            points = (*task.target.points, point)
+            kept = (known for known in task.target.points if known.id not in event.dropped_points)
+            points = (*kept, point)
             return {"target": task.target.model_copy(update={"points": points, "replica_disks": event.replica_disks})}
         case LaunchLayerCreated():
             layer = {"layer_id": event.layer_id, "layer_disks": event.disks}

@@ -75,6 +75,7 @@ def _provision(task: Task) -> ServiceCommand:
         disks=disks,
         cpu_count=task.options.cpu_count,
         memory_bytes=task.options.memory_bytes,
+        firmware=task.layout.firmware,
     )
     return ServiceCommand("target_provisioner", "provision", message)
 
