@@ -56,8 +56,9 @@ class SenderPool:
     """The threads that read and send. put blocks while there is enough to do; drain waits until all is sent."""
 
     def __init__(self, channel: Channel, catalogue: Catalogue, tally: Tally, mount_points: Mapping[int, str]) -> None:
-        self._queue: queue.Queue[Work | None] = queue.Queue(maxsize=64)
+        self._queue: queue.Queue[Work | threading.Barrier | None] = queue.Queue(maxsize=64)
         self._error: Exception | None = None
+        self._is_closed = False
         self._unreadable: list[Row] = []
         self._senders = [
             _Sender(Output(stream, channel, catalogue, tally), mount_points, self._unreadable)
@@ -66,8 +67,6 @@ class SenderPool:
         self._threads = [
             threading.Thread(target=self._run, args=(sender,), name="sender", daemon=True) for sender in self._senders
         ]
-        self._open = threading.Condition()
-        self._unfinished = 0
         for thread in self._threads:
             thread.start()
 
@@ -85,17 +84,16 @@ class SenderPool:
 
     def drain(self) -> None:
         """Wait until everything handed over has been sent. Raises what a thread failed with."""
-        with self._open:
-            self._unfinished = len(self._threads)
+        # Each thread takes one mark, flushes, and waits until all have.
+        everyone = threading.Barrier(len(self._threads) + 1)
         for _ in self._threads:
-            self._queue.put(None)
-        with self._open:
-            self._open.wait_for(lambda: self._unfinished == 0)
+            self._queue.put(everyone)
+        everyone.wait()
         self._check()
 
     def close(self) -> None:
         """End the threads; what is still waiting is dropped."""
-        self._error = self._error or RuntimeError("the pool is closed")
+        self._is_closed = True
         self._queue_end()
         for thread in self._threads:
             thread.join()
@@ -103,7 +101,7 @@ class SenderPool:
     def _queue_end(self) -> None:
         while True:
             try:
-                if work := self._queue.get_nowait():
+                if isinstance(work := self._queue.get_nowait(), Work):
                     work.directory.release()
             except queue.Empty:
                 break
@@ -115,27 +113,17 @@ class SenderPool:
             raise self._error
 
     def _run(self, sender: _Sender) -> None:
-        while True:
-            work = self._queue.get()
+        while (work := self._queue.get()) is not None:
             try:
-                if self._error is None:
-                    sender.flush() if work is None else sender.do(work)
+                if self._error is None and not self._is_closed:
+                    sender.do(work) if isinstance(work, Work) else sender.flush()
             except Exception as error:  # noqa: BLE001 - edge of a thread: the leading thread raises it
                 self._error = self._error or error
             finally:
-                if work is not None:
+                if isinstance(work, Work):
                     work.directory.release()
-            if work is None:
-                self._arrive()
-                if isinstance(self._error, RuntimeError):
-                    return
-
-    def _arrive(self) -> None:
-        """Each thread takes one end mark: whoever is done waits until all are."""
-        with self._open:
-            self._unfinished -= 1
-            self._open.notify_all()
-            self._open.wait_for(lambda: self._unfinished <= 0)
+                else:
+                    work.wait()
 
 
 class _Sender:

@@ -31,6 +31,7 @@ class DurabilityThread:
     def stop(self) -> None:
         """Make everything that was applied durable, and end."""
         self._is_stopping.set()
+        self._reception.stop()
         self._thread.join()
 
     def sync_once(self) -> None:

@@ -26,6 +26,7 @@ class Reception:
         self._applied_bytes = self._state.applied_bytes
         self._failure: Failure | None = None
         self._is_open = False
+        self._is_stopping = False
         self._are_old_behind = _are_behind(self._state)
 
     @property
@@ -63,6 +64,12 @@ class Reception:
             self._is_open = False
             self._condition.notify_all()
 
+    def stop(self) -> None:
+        """Let threads that wait for work look up, as there will be none."""
+        with self._condition:
+            self._is_stopping = True
+            self._condition.notify_all()
+
     def fail(self, failure: Failure) -> None:
         """Refuse further frames because of a failure; the first one stays."""
         with self._condition:
@@ -93,7 +100,9 @@ class Reception:
     def wait_for_progress(self, known: tuple[int, int], timeout_s: float) -> tuple[int, int]:
         """Applied and durable watermark, as soon as they differ from the known ones or the time is over."""
         with self._condition:
-            self._condition.wait_for(lambda: (self._applied, self._durable) != known or self._failure, timeout_s)
+            self._condition.wait_for(
+                lambda: (self._applied, self._durable) != known or self._failure or not self._is_open, timeout_s
+            )
             marks = (self._applied, self._durable)
             self._journal.write(self._current(), is_durable=False)
             return marks
@@ -101,7 +110,9 @@ class Reception:
     def wait_for_work(self, timeout_s: float) -> tuple[int, int]:
         """The applied watermark and byte count, once there is something that is not on disk (or time is over)."""
         with self._condition:
-            self._condition.wait_for(lambda: self._applied > self._durable or self._are_old_behind, timeout_s)
+            self._condition.wait_for(
+                lambda: self._applied > self._durable or self._are_old_behind or self._is_stopping, timeout_s
+            )
             return self._applied, self._applied_bytes
 
     def is_behind(self) -> bool:
