@@ -73,10 +73,12 @@ class ProvisionTarget(ProvisionerCommand):
 class BootHelper(ProvisionerCommand):
     """Attach the temporary volume (a new one if the last was lost) and boot the helper with the target agent.
 
-    volume_size_bytes: 40 GB in the cost model.
+    volume_size_bytes: 40 GB in the cost model. has_answered: the target agent has enrolled, so a helper that runs
+    with its volume intact is left as it is; otherwise it is started anew with a fresh token.
     """
 
     TYPE: ClassVar[str] = "sms.target.boot-helper"
+    has_answered: bool = False
     volume_size_bytes: int = 40 * 10**9
 
 

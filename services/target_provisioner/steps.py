@@ -90,7 +90,16 @@ class Steps:
         provider = self.provider(target)
         state = await provider.helper_state(target.id)
         volume_id = target.volume_id
-        if not volume_id or volume_finding(state, volume_id):
+        is_intact = bool(volume_id) and not volume_finding(state, volume_id)
+        if command.has_answered and state.is_running and is_intact:
+            return target, HelperStarted(
+                **_answering(command),
+                agent_id=target.helper_agent_id,
+                addresses=state.addresses,
+                volume_id=volume_id,
+                listen_address=state.listen_address,
+            )
+        if not is_intact:
             volume_id = name_for("volume", command.request_id)
         if state.is_running:
             # It may hold a token that is void by now; one that has enrolled goes on with the key on its volume.

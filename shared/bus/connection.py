@@ -104,9 +104,14 @@ def _security(settings: ServiceSettings) -> NatsSecurity | None:
     context = ssl.create_default_context(cafile=str(ca_file) if ca_file else None) if has_tls or ca_file else None
     seed = settings.bus_seed()
     if seed is not None:
-        return NatsNKey.from_seed(seed.get_secret_value(), ssl_context=context, use_ssl=context is not None)
+        return NatsNKey.from_seed(
+            seed.get_secret_value(),
+            ssl_context=context,
+            use_ssl=context is not None,
+            tls_handshake_first=context is not None,
+        )
     if context is not None:
-        return NatsSecurity(ssl_context=context, use_ssl=True)
+        return NatsSecurity(ssl_context=context, use_ssl=True, tls_handshake_first=True)
     return None
 
 

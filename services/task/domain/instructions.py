@@ -81,7 +81,12 @@ def _provision(task: Task) -> ServiceCommand:
 
 
 def _boot_helper(task: Task) -> ServiceCommand:
-    message = target_provisioner.BootHelper(request_id=task.request_id, task_id=task.id, target_id=task.target.id)
+    message = target_provisioner.BootHelper(
+        request_id=task.request_id,
+        task_id=task.id,
+        target_id=task.target.id,
+        has_answered=bool(task.channel.target_csr_pem),
+    )
     return ServiceCommand("target_provisioner", "boot-helper", message)
 
 
