@@ -9,11 +9,15 @@ from pathlib import Path
 
 
 @contextmanager
-def loop_device(image: Path, *, offset_bytes: int = 0, size_bytes: int = 0) -> Iterator[Path]:
+def loop_device(
+    image: Path, *, offset_bytes: int = 0, size_bytes: int = 0, is_read_only: bool = False
+) -> Iterator[Path]:
     """A part of an image as a block device; size_bytes 0 means up to the end. The kernel may read no partitions."""
     command = ["losetup", "--find", "--show", "--offset", str(offset_bytes)]
     if size_bytes:
         command += ["--sizelimit", str(size_bytes)]
+    if is_read_only:
+        command.append("--read-only")
     device = Path(_run([*command, str(image)]).strip())
     try:
         yield device
