@@ -127,6 +127,7 @@ def _print_status(folder: DataFolder, output: OutputFormat) -> None:
             {
                 "is_running": alive,
                 "bus_url": installation.bus_url,
+                "local_bus_url": installation.local_bus_url,
                 "api_url": installation.api_url,
                 "ca_file": str(installation.ca_file),
                 "services": [process.model_dump() for process in processes],
