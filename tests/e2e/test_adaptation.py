@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 
 from agents.target.adaptation import adapt, undo_adaptation
+from agents.target.adaptation.formats.initramfs import names_in_image
+from agents.target.adaptation.sandbox import Sandbox
 from agents.target.disks import PreparedDisks
 from contracts.adaptation import AdaptationReport, TargetFacts
 from contracts.layout import TargetLayout
@@ -159,6 +161,34 @@ def test_layer_with_a_broken_boot_loader_fails_its_check_and_the_replica_stays_a
 
     run()
     assert digests(replica) == before
+
+
+@pytest.mark.long
+def test_system_whose_builder_is_gone_boots_with_appended_drivers(replica: Path, machines: list[Machine]) -> None:
+    disks = make_layer(replica, LAYOUT, "appended")
+
+    @in_private_namespace
+    def run() -> None:
+        prepared = PreparedDisks(replica / "layer")
+        prepared.attach(disks)
+        tree = prepared.mount_tree(LAYOUT)
+        (tree / "etc/initramfs-tools/initramfs.conf").write_text("MODULES=list\nCOMPRESS=gzip\n")
+        (release,) = [path.name for path in (tree / "lib/modules").iterdir()]
+        sandbox = Sandbox(root=tree)
+        image = sandbox.run(["/bin/sh", "-c", "mkinitramfs -o /tmp/image $1 >&2; cat /tmp/image", "sh", release])
+        assert not any("virtio_blk" in name for name in names_in_image(image.output))
+        (tree / f"boot/initrd.img-{release}").write_bytes(image.output)
+        (tree / "usr/sbin/mkinitramfs").unlink()
+        prepared.unmount()
+        report = adapt(prepared, LAYOUT, inventory(), FACTS, OWN_PATHS)
+        prepared.detach()
+        assert report.verdict == "passed", report.failure
+        assert any("virtio_blk" in change.after for change in report.changes if change.path.startswith("/boot/initrd"))
+
+    run()
+    machine = Machine(replica, disks)
+    machines.append(machine)
+    machine.wait_for("source login:")
 
 
 def test_undone_adaptation_leaves_every_file_as_it_was_copied(replica: Path) -> None:

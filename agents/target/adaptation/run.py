@@ -188,7 +188,7 @@ class _Run:
         menu_entry = "" if kernel is kernels[0] else inputs.references.menu_entry(kernel.release)
         self._take("S09", plan_console(tree, inputs, extra_arguments=arguments, grub_default=menu_entry))
         self._take("S11", plan_module_list(tree, kernel, root_kind))
-        self._take("S11", plan_initramfs(tree, inputs, (kernel,)))
+        self._take("S11", plan_initramfs(tree, inputs, (kernel,), system))
         self._take("S12", plan_grub_config(tree, inputs, system))
         boot_code = plan_boot_code(tree, inputs)
         self._take("S13", boot_code)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import gzip
+import lzma
 
 import pytest
 import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
+from agents.target.adaptation.formats.archive import appended
 from agents.target.adaptation.formats.assignments import assignments
 from agents.target.adaptation.formats.fstab import MOUNT_POINT, SPEC, parse_fstab
 from agents.target.adaptation.formats.grub_config import default_entry, parse_menu, searched_uuids
@@ -120,12 +122,27 @@ def test_initramfs_that_ends_too_early_is_refused(pack: object) -> None:
         names_in_image(packed[: len(packed) // 2])
 
 
+@pytest.mark.parametrize("pack", [gzip.compress, zstandard.ZstdCompressor().compress, lzma.compress])
+def test_archive_appended_to_an_image_is_read_with_it(pack: object) -> None:
+    assert callable(pack)
+    image = appended(pack(cpio("init")), {"usr/lib/modules/6.1/nvme.ko": b"module"})
+    assert names_in_image(image) >= {"init", "usr/lib/modules", "usr/lib/modules/6.1/nvme.ko"}
+
+
 @given(st.binary(max_size=300))
 def test_no_bytes_at_all_crash_the_initramfs_parser(content: bytes) -> None:
     try:
         names_in_image(content)
     except InitramfsError:
         return
+
+
+def test_image_that_unpacks_without_end_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("agents.target.adaptation.formats.initramfs.UNPACKED_LIMIT_BYTES", 1 << 20)
+    with pytest.raises(InitramfsError, match="more than"):
+        names_in_image(gzip.compress(bytes(4 << 20)))
+    with pytest.raises(InitramfsError, match="within each other"):
+        names_in_image(gzip.compress(gzip.compress(gzip.compress(gzip.compress(cpio("init"))))))
 
 
 def test_kernel_versions_sort_as_people_count() -> None:

@@ -6,34 +6,35 @@ import bz2
 import lzma
 import zlib
 from collections.abc import Callable
-from typing import Final
+from typing import Final, Protocol
 
 import zstandard
 
 _HEADER_BYTES: Final = 110
 _TRAILER: Final = "TRAILER!!!"
-_NEWC: Final = (b"070701", b"070702")
 UNPACKED_LIMIT_BYTES: Final = 1 << 30
+# The image comes from the source: 4 KiB of zstd can unpack to 128 MiB, so the limit is looked at after each bit.
+_FED_BYTES: Final = 4096
+_DEPTH_LIMIT: Final = 2
+_NEWC: Final = (b"070701", b"070702")
 
 
 class InitramfsError(ValueError):
     """The image cannot be unpacked, for the reason that it says."""
 
 
-def names_in_image(image: bytes) -> set[str]:
+def names_in_image(image: bytes, *, depth: int = 0) -> set[str]:
     """The paths of everything in the image (``usr/lib/modules/…``). Raises InitramfsError."""
     names: set[str] = set()
-    position = 0
-    while position < len(image):
-        if image[position : position + 4] == b"\0\0\0\0":
-            position += 4
-        elif image[position : position + 6] in _NEWC:
-            position = _collect(image, position, names)
+    while image := image.lstrip(b"\0"):
+        if image.startswith(_NEWC):
+            # Members are aligned to the start of their archive.
+            image = image[_collect(image, 0, names) :]
         else:
-            # A compressed member is the last one that any known builder writes, but for padding.
-            unpacked = _unpack(memoryview(image)[position:])
-            names |= names_in_image(unpacked)
-            break
+            content, image = _unpack(image)
+            if depth == _DEPTH_LIMIT:
+                raise InitramfsError("compressed members lie within each other")
+            names |= names_in_image(content, depth=depth + 1)
     return names
 
 
@@ -66,44 +67,43 @@ def _aligned(position: int) -> int:
     return -(-position // 4) * 4
 
 
-def _unpack(packed: memoryview) -> bytes:
-    for magic, unpack in _UNPACKERS.items():
-        if packed[: len(magic)] == magic:
-            try:
-                return unpack(packed)
-            except (OSError, EOFError, ValueError, zlib.error, lzma.LZMAError, zstandard.ZstdError) as error:
-                raise InitramfsError(f"damaged compressed data ({error})") from error
-    raise InitramfsError(f"unknown compression, starting with {bytes(packed[:6]).hex()}")
-
-
-def _gzip(packed: memoryview) -> bytes:
-    unpacker = zlib.decompressobj(wbits=31)
-    content = unpacker.decompress(packed, UNPACKED_LIMIT_BYTES)
+def _unpack(packed: bytes) -> tuple[bytes, bytes]:
+    """(content of the compressed member that the bytes begin with, the bytes behind it)."""
+    make = next((make for magic, make in _UNPACKERS.items() if packed.startswith(magic)), None)
+    if make is None:
+        raise InitramfsError(f"unknown compression, starting with {packed[:6].hex()}")
+    unpacker = make()
+    parts: list[bytes] = []
+    size_bytes = 0
+    position = 0
+    try:
+        while not unpacker.eof and position < len(packed):
+            parts.append(unpacker.decompress(packed[position : position + _FED_BYTES]))
+            position += _FED_BYTES
+            size_bytes += len(parts[-1])
+            if size_bytes > UNPACKED_LIMIT_BYTES:
+                raise InitramfsError(f"it unpacks to more than {UNPACKED_LIMIT_BYTES} bytes")
+    except (OSError, EOFError, zlib.error, lzma.LZMAError, zstandard.ZstdError) as error:
+        raise InitramfsError(f"damaged compressed data ({error})") from error
     if not unpacker.eof:
-        raise EOFError("the end is missing")
-    return content
+        raise InitramfsError("the end of the compressed data is missing")
+    return b"".join(parts), unpacker.unused_data + packed[position:]
 
 
-def _zstd(packed: memoryview) -> bytes:
-    unpacker = zstandard.ZstdDecompressor(max_window_size=1 << 31).decompressobj()
-    content = unpacker.decompress(packed)
-    if not unpacker.eof:
-        raise EOFError("the end is missing")
-    return content
+class _Unpacker(Protocol):
+    @property
+    def eof(self) -> bool: ...
+
+    @property
+    def unused_data(self) -> bytes: ...
+
+    def decompress(self, data: bytes, /) -> bytes: ...
 
 
-def _lzma(packed: memoryview) -> bytes:
-    unpacker = lzma.LZMADecompressor()
-    content = unpacker.decompress(bytes(packed), UNPACKED_LIMIT_BYTES)
-    if not unpacker.eof:
-        raise EOFError("the end is missing")
-    return content
-
-
-_UNPACKERS: Final[dict[bytes, Callable[[memoryview], bytes]]] = {
-    b"\x1f\x8b": _gzip,
-    b"\x28\xb5\x2f\xfd": _zstd,
-    b"\xfd7zXZ\0": _lzma,
-    b"]\0\0": _lzma,
-    b"BZh": lambda packed: bz2.BZ2Decompressor().decompress(bytes(packed), UNPACKED_LIMIT_BYTES),
+_UNPACKERS: Final[dict[bytes, Callable[[], _Unpacker]]] = {
+    b"\x1f\x8b": lambda: zlib.decompressobj(wbits=31),
+    b"\x28\xb5\x2f\xfd": lambda: zstandard.ZstdDecompressor(max_window_size=1 << 31).decompressobj(),
+    b"\xfd7zXZ\0": lzma.LZMADecompressor,
+    b"]\0\0": lzma.LZMADecompressor,
+    b"BZh": bz2.BZ2Decompressor,
 }
