@@ -102,6 +102,10 @@ async def serve(settings: ServiceSettings, wire: Wire, collections: Sequence[Col
 
 
 async def _run_all(context: ServiceContext, relay: OutboxRelay) -> None:
+    main = asyncio.current_task()
+    if main is not None and main.cancelling():
+        # The signal came during the start and was swallowed there.
+        raise asyncio.CancelledError
     tasks = [
         asyncio.create_task(relay.run(), name="outbox-relay"),
         asyncio.create_task(_wait_closed(context.bus), name="bus-connection"),
@@ -117,9 +121,18 @@ async def _run_all(context: ServiceContext, relay: OutboxRelay) -> None:
             task.result()
         raise RuntimeError(f"{', '.join(task.get_name() for task in done)} ended")
     finally:
-        for task in tasks:
+        await _cancel(tasks)
+
+
+async def _cancel(tasks: Sequence[asyncio.Task[None]]) -> None:
+    """Cancel until it is so: up to Python 3.11 asyncio.wait_for, which the bus client is full of, swallows a
+    cancellation that meets a result."""
+    pending = set(tasks)
+    while pending:
+        for task in pending:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        _, pending = await asyncio.wait(pending, timeout=3)
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def _wait_closed(bus: ServiceBus) -> None:
@@ -139,7 +152,8 @@ def _answer_health(context: ServiceContext) -> None:
     async def answer(_: HealthRequest, __: Envelope) -> HealthReply:
         name = context.settings.service_name
         try:
-            pending = await asyncio.wait_for(context.store.pending(_HEALTH_OUTBOX_LIMIT), 3)
+            async with asyncio.timeout(3):
+                pending = await context.store.pending(_HEALTH_OUTBOX_LIMIT)
         except (StoreUnavailableError, TimeoutError):
             return HealthReply(service=name, is_healthy=False)
         return HealthReply(service=name, is_healthy=True, pending_outbox=len(pending))

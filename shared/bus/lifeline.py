@@ -37,8 +37,8 @@ async def _is_any_open(addresses: Sequence[str]) -> bool:
     for address in addresses:
         parts = urlsplit(address if "://" in address else f"nats://{address}")
         with suppress(OSError, TimeoutError):
-            connecting = asyncio.open_connection(parts.hostname, parts.port or _DEFAULT_PORT)
-            _, writer = await asyncio.wait_for(connecting, _PROBE_TIMEOUT_S)
+            async with asyncio.timeout(_PROBE_TIMEOUT_S):
+                _, writer = await asyncio.open_connection(parts.hostname, parts.port or _DEFAULT_PORT)
             writer.close()
             return True
     return False

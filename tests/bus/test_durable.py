@@ -320,3 +320,15 @@ async def test_every_subscription_has_an_explicit_acknowledgement_policy(bench) 
                 found = await context.bus.jetstream.consumer_info(stream, subscription.durable)
                 assert found.config.ack_policy == "explicit"
                 assert found.config.max_deliver == -1
+
+
+async def test_a_service_can_be_stopped_at_any_moment_of_its_work(bench, random_source) -> None:
+    """A cancellation that meets a saved row or an acknowledgement must not be swallowed."""
+    adder = Adder()
+    for number in range(20):
+        async with asyncio.timeout(10):
+            registry = bench.running("registry", collections=[COUNTERS])
+            async with registry as source, bench.running("task", adder.wire, [COUNTERS]):
+                await say(source, counted(number), counted(number))
+                await asyncio.sleep(random_source.uniform(0, 0.02))
+                source.store._wake([counted(number)])
