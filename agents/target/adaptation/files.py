@@ -15,7 +15,7 @@ from typing import Final
 
 from agents.target.adaptation.tree import Tree
 
-_TEMPORARY_SUFFIX: Final = ".sms-new"
+TEMPORARY_SUFFIX: Final = ".sms-new"
 _GET_FLAGS: Final = 0x80086601
 _SET_FLAGS: Final = 0x40086602
 _IMMUTABLE: Final = 0x10
@@ -106,7 +106,7 @@ def write_file(tree: Tree, path: str, content: bytes, metadata: Metadata, *, is_
                     file.flush()
                     _finish(existing, metadata, is_durable=is_durable)
                     return
-        temporary = name + _TEMPORARY_SUFFIX
+        temporary = name + TEMPORARY_SUFFIX
         with contextlib.suppress(FileNotFoundError):
             os.unlink(temporary, dir_fd=folder)
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -155,7 +155,7 @@ def _finish(descriptor: int, metadata: Metadata, *, is_durable: bool) -> None:
 def make_link(tree: Tree, path: str, target: str) -> None:
     """Make or replace a symbolic link. Raises OSError."""
     with parent_of(tree, path) as (folder, name):
-        temporary = name + _TEMPORARY_SUFFIX
+        temporary = name + TEMPORARY_SUFFIX
         with contextlib.suppress(FileNotFoundError):
             os.unlink(temporary, dir_fd=folder)
         os.symlink(target, temporary, dir_fd=folder)

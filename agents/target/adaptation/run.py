@@ -11,8 +11,9 @@ from agents.target.adaptation.checks.boot_code import boot_code_checks
 from agents.target.adaptation.checks.boot_menu import boot_menu_checks
 from agents.target.adaptation.confinement import PlannedDevice
 from agents.target.adaptation.engine import Engine
+from agents.target.adaptation.files import TEMPORARY_SUFFIX
 from agents.target.adaptation.inputs import Inputs, failed, passed
-from agents.target.adaptation.journal import Journal
+from agents.target.adaptation.journal import FOLDER, Journal
 from agents.target.adaptation.kernels import installed_kernels
 from agents.target.adaptation.references import References
 from agents.target.adaptation.sandbox import Sandbox
@@ -31,7 +32,7 @@ from agents.target.adaptation.tree import Tree
 from agents.target.disks import PreparedDisks
 from contracts.adaptation import AdaptationChange, AdaptationCheck, AdaptationReport, TargetFacts
 from contracts.errors import MigrationError
-from contracts.errors.adaptation import CHANGE_FAILED, FSCK
+from contracts.errors.adaptation import CHANGE_FAILED, FSCK, LEFTOVER
 from contracts.inventory import SourceInventory
 from contracts.layout import TargetLayout
 
@@ -86,6 +87,7 @@ def adapt(
             _Run(tree, inputs, Engine(tree, journal, disks.raw_path), record).steps()
             if not keeps_journal:
                 journal.remove()
+            record.checks.append(_leftover_check(tree, record, keeps_journal=keeps_journal))
     finally:
         tree.close()
         disks.unmount()
@@ -94,6 +96,17 @@ def adapt(
         record.checks += [failed(FSCK, mount_point=point, output=text) for point, text in complaints.items()]
         record.checks += [] if complaints else [passed(FSCK)]
     return record.report(time.monotonic() - started)
+
+
+def _leftover_check(tree: Tree, record: _Record, *, keeps_journal: bool) -> AdaptationCheck:
+    """LEFTOVER: neither a journal nor a temporary file stays behind."""
+    folders = {change.path.rpartition("/")[0] for change in record.changes if change.path.startswith("/")}
+    left = [
+        f"{each}/{name}" for each in sorted(folders) for name in tree.names(each) if name.endswith(TEMPORARY_SUFFIX)
+    ]
+    if not keeps_journal:
+        left += [f"{FOLDER}/{run}" for run in Journal.runs(tree)]
+    return failed(LEFTOVER, found=", ".join(left)) if left else passed(LEFTOVER)
 
 
 def undo_adaptation(disks: PreparedDisks, layout: TargetLayout) -> list[str]:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Final
 
+from agents.target.adaptation.formats.assignments import assignments
 from agents.target.adaptation.formats.grub_config import MenuEntry, default_entry, searched_uuids
 from agents.target.adaptation.formats.grub_environment import environment_values, is_environment
 from agents.target.adaptation.formats.initramfs import InitramfsError, names_in_image
 from agents.target.adaptation.inputs import Inputs, failed, passed
 from agents.target.adaptation.kernels import Kernel, module_name, read_kernel
+from agents.target.adaptation.steps.file_system_table import RESUME
 from agents.target.adaptation.steps.initramfs import modules_for_target
 from agents.target.adaptation.tree import Tree
 from contracts.adaptation import AdaptationCheck
@@ -22,6 +24,7 @@ from contracts.errors.adaptation import (
     KERNEL_MISSING,
     KERNEL_MODULES,
     ROOT_UNRESOLVED,
+    SWAP_RESUME,
 )
 
 _CONFIG: Final = "/boot/grub/grub.cfg"
@@ -42,7 +45,7 @@ def boot_menu_checks(tree: Tree, inputs: Inputs) -> tuple[AdaptationCheck, ...]:
     checks = [_uuids(text, inputs), _grub_environment(environment)]
     if entry is None or not entry.kernel:
         return (*checks, failed(GRUB_ENTRY_MISSING, path=_CONFIG, reason="there is no entry with a kernel"))
-    checks += [passed(GRUB_ENTRY_MISSING), _root(entry, inputs)]
+    checks += [passed(GRUB_ENTRY_MISSING), _root(entry, inputs), _resume(tree, entry, inputs)]
     return (*checks, *_kernel_checks(tree, inputs, entry))
 
 
@@ -65,6 +68,15 @@ def _root(entry: MenuEntry, inputs: Inputs) -> AdaptationCheck:
     if expected is None or inputs.references.resolve(root) != expected:
         return failed(ROOT_UNRESOLVED, root=root or "nothing", expected=expected.reference if expected else "none")
     return passed(ROOT_UNRESOLVED)
+
+
+def _resume(tree: Tree, entry: MenuEntry, inputs: Inputs) -> AdaptationCheck:
+    """A warning: the boot waits for such a device, and then goes on."""
+    configured = assignments(tree.text(RESUME) or "").get("RESUME", "")
+    for path, reference in ((_CONFIG, entry.argument("resume")), (RESUME, configured)):
+        if reference not in {"", "none", "auto"} and inputs.references.resolve(reference) is None:
+            return failed(SWAP_RESUME, "W", path=path, spec=reference)
+    return passed(SWAP_RESUME, "W")
 
 
 def _kernel_checks(tree: Tree, inputs: Inputs, entry: MenuEntry) -> list[AdaptationCheck]:
