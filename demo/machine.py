@@ -30,7 +30,7 @@ class SourceMachine:
         self.folder = folder
         self.console = folder / "console.log"
         self.order_port, ssh_port = _free_port(), _free_port()
-        self.ssh = Ssh(image, ssh_port, folder)
+        self.ssh = Ssh(image, ssh_port)
         self._image = image
         self._accelerator = accelerator
         self._process: subprocess.Popen[bytes] | None = None

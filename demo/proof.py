@@ -21,7 +21,7 @@ print(json.dumps({"check": database.execute("PRAGMA integrity_check").fetchone()
     "orders": database.execute("SELECT number, token FROM orders").fetchall()}))
 """
 _FIND_OURS: Final = (
-    "find / /data -xdev ( -iname *sms-agent* -o -name sms-roots-* -o -name .sms-* ) -print -prune "
+    "find / /data -xdev ( -iname *sms-agent* -o -name sms-roots-* -o -name .sms-* -o -name *.sms-new ) -print -prune "
     "-o -path /proc -prune -o -path /sys -prune"
 )
 _STORAGE_UNIT: Final = re.compile(

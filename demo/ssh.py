@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import time
 from dataclasses import dataclass
@@ -19,12 +20,11 @@ class RemoteCommandError(Exception):
 class Ssh:
     """Root on the machine behind a forwarded port. The host key is the image's; no other is accepted.
 
-    run_folder: for the socket of the shared connection; a new handshake in an emulated machine takes seconds.
+    One connection is shared by all commands: a new handshake with an emulated machine takes seconds.
     """
 
     image: SourceImage
     port: int
-    run_folder: Path
 
     def run(self, command: str, *, input_data: bytes = b"", timeout_s: float = 120) -> str:
         """Run a shell command; returns its standard output. Raises RemoteCommandError."""
@@ -76,7 +76,8 @@ class Ssh:
             f"HostKeyAlias={HOST_NAME}",
             "ConnectTimeout=15",
             "ControlMaster=auto",
-            f"ControlPath={self.run_folder}/ssh-{self.port}",
+            # Short, since a socket's path has at most 107 bytes.
+            f"ControlPath=/run/sms-demo-{os.getpid()}-{self.port}",
             "ControlPersist=600",
         )
         named = [part for option in options for part in ("-o", option)]
