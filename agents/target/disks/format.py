@@ -83,8 +83,9 @@ def ext_command(device: Path, file_system: FileSystem, name: str) -> list[str]:
 def _reserved_percent(file_system: FileSystem) -> str:
     if "reserved_blocks" not in file_system.parameters or not file_system.size_bytes:
         return "5" if not file_system.features else "0"
-    reserved = int(file_system.parameters["reserved_blocks"]) * file_system.block_size
-    return f"{min(50.0, 100 * reserved / file_system.size_bytes):.4f}"
+    # Half a block more, since mke2fs rounds down what it computes from the percentage.
+    reserved = (int(file_system.parameters["reserved_blocks"]) + 0.5) * file_system.block_size
+    return f"{min(50.0, 100 * reserved / file_system.size_bytes):.8f}"
 
 
 def _tune_ext(device: Path, file_system: FileSystem, name: str) -> None:
