@@ -20,9 +20,10 @@ class Reconciliation:
         """The first sequence of the session to be begun: above all that any session has used."""
         first = max(self._catalogue.last_sequence(), reply.highest_seen) + 1
         lost_bytes = self._catalogue.lose(_lost_ranges(reply))
-        # Frames that the target has and the catalogue does not: what a killed source had not yet written down.
+        # More: frames that a killed source had not yet written down. Less: the target lost what it had called
+        # durable. Both are sent again.
         unknown_bytes = reply.held_bytes - self._catalogue.held_bytes()
-        self._tally.bytes_resent += lost_bytes + max(0, unknown_bytes)
+        self._tally.bytes_resent += lost_bytes + abs(unknown_bytes)
         self._catalogue.set_fact("folded_bytes", self._catalogue.fact("folded_bytes") + unknown_bytes)
         self._catalogue.commit()
         return first
