@@ -70,7 +70,7 @@ class CommandDesk:
     async def _decide(self, verb: str, command: AgentCommand, known: Verb) -> Failure | None:
         if (command.task_id, command.epoch, verb) in self._running:
             return None
-        if not command.task_id:
+        if not command.task_id or not command.IS_ORDERED:
             self._start(verb, command, known)
             return None
         applied = await self._state.applied(command.task_id)

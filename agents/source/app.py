@@ -22,6 +22,7 @@ from contracts.messages.agent import (
     CopyVolumes,
     ForgetTask,
     MakeKey,
+    RenewCertificate,
     StopWork,
     SyncVolumes,
     TransferCommand,
@@ -64,6 +65,7 @@ class SourceAgent:
         self._serve(StopWork, self.stop_work)
         self._serve(ForgetTask, self.forget_task)
         self._serve(CollectInventory, self.collect_inventory)
+        session.on_command(RenewCertificate.VERB, RenewCertificate, self.renew_certificate)
         await session.start()
         await session.publish_status(
             AgentRegistered(
@@ -107,6 +109,12 @@ class SourceAgent:
             del self._running[command.task_id]
             folder.forget_command()
         return result
+
+    async def renew_certificate(self, command: RenewCertificate) -> None:
+        """For the task's running transfer; there is nothing to renew when none runs."""
+        work = self._running.get(command.task_id)
+        if work is not None:
+            work.use_certificate(command.channel)
 
     async def stop_work(self, command: StopWork) -> AgentResult:
         """Stop what runs for the task."""

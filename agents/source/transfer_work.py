@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -12,7 +13,14 @@ from agents.transfer.tls import source_context
 from contracts.errors import Failure, MigrationError
 from contracts.errors.agent_work import AGENT_NO_VOLUME, AGENT_WORK_FAILED
 from contracts.layout import CopyVolume
-from contracts.messages.agent import AgentProgress, AgentResult, SyncVolumes, TransferCommand, VerifyVolumes
+from contracts.messages.agent import (
+    AgentProgress,
+    AgentResult,
+    ChannelEnd,
+    SyncVolumes,
+    TransferCommand,
+    VerifyVolumes,
+)
 from contracts.transfer import TransferProgress
 
 OnProgress = Callable[[AgentProgress], None]
@@ -70,17 +78,25 @@ class TransferWork:
             self._session.request_stop()
         await self.result()
 
+    def use_certificate(self, channel: ChannelEnd) -> None:
+        """Present this certificate from the next connection on, also after a restart of the agent."""
+        self.command = self.command.model_copy(update={"channel": channel})
+        self._folder.remember(self.command)
+        if self._session is not None:
+            self._session.use_tls(self._tls(channel))
+
+    def _tls(self, channel: ChannelEnd) -> ssl.SSLContext:
+        return source_context(
+            certificate=channel.certificate_pem, key=self._folder.key_pem(), authority=channel.authority_pem
+        )
+
     def _transfer(self, result: AgentResult) -> AgentResult:
         command = self.command
         session = SourceSession(
             task_id=command.task_id,
             volumes=[self._reachable(volume) for volume in command.volumes],
             endpoints=command.endpoints,
-            tls=source_context(
-                certificate=command.channel.certificate_pem,
-                key=self._folder.key_pem(),
-                authority=command.channel.authority_pem,
-            ),
+            tls=self._tls(command.channel),
             state_folder=self._folder.work(command.generation),
             excludes=command.excludes,
             own_paths=self._own_paths,

@@ -23,6 +23,7 @@ from contracts.messages.agent import (
     DetachReplica,
     MakeKey,
     PrepareTarget,
+    RenewCertificate,
 )
 
 _C = TypeVar("_C", bound=AgentCommand)
@@ -49,6 +50,7 @@ class TargetAgent:
         self._serve(PrepareTarget, self.prepare_target)
         self._serve(DetachReplica, self.detach_replica)
         self._serve(AdaptLayer, self.adapt_layer)
+        session.on_command(RenewCertificate.VERB, RenewCertificate, self.renew_certificate)
         await self._serve_again()
         await session.start()
         await session.publish_status(
@@ -81,6 +83,11 @@ class TargetAgent:
             return _result(command, port=port)
 
         return await self._guarded(command, work())
+
+    async def renew_certificate(self, command: RenewCertificate) -> None:
+        """For the replica that is being served; there is nothing to renew when none is."""
+        if self._serving is not None:
+            self._serving.use_certificate(command.channel)
 
     async def detach_replica(self, command: DetachReplica) -> AgentResult:
         """After this everything received is on the disks, and nothing of them is open."""

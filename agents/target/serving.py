@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from pathlib import Path
 from typing import Final
 
@@ -9,7 +10,7 @@ from agents.target.disks import PreparedDisks
 from agents.target.receive.server import TargetServer
 from agents.task_folder import TaskFolder
 from agents.transfer.tls import target_context
-from contracts.messages.agent import PrepareTarget
+from contracts.messages.agent import ChannelEnd, PrepareTarget
 
 _PORT_FILE: Final = "port"
 
@@ -33,16 +34,11 @@ class ReplicaServing:
         if not command.is_formatted:
             self._disks.partition_and_format(command.layout)
         volumes = self._disks.mount_volumes(command.layout)
-        tls = target_context(
-            certificate=command.channel.certificate_pem,
-            key=self._folder.key_pem(),
-            authority=command.channel.authority_pem,
-        )
         work = self._folder.work(command.generation)
         self._server = TargetServer(
             task_id=command.task_id,
             listen=(command.listen_address, _known_port(work)),
-            tls=tls,
+            tls=self._tls(command.channel),
             volumes=volumes,
             mount_points={volume.index: volume.mount_point for volume in command.layout.volumes},
             state_folder=work,
@@ -51,6 +47,18 @@ class ReplicaServing:
         _, port = self._server.start()
         (work / _PORT_FILE).write_text(str(port), encoding="ascii")
         return port
+
+    def use_certificate(self, channel: ChannelEnd) -> None:
+        """Present this certificate from the next connection on, also after a restart of the agent."""
+        self._command = self._command.model_copy(update={"channel": channel, "is_formatted": True})
+        self._folder.remember(self._command)
+        if self._server is not None:
+            self._server.use_tls(self._tls(channel))
+
+    def _tls(self, channel: ChannelEnd) -> ssl.SSLContext:
+        return target_context(
+            certificate=channel.certificate_pem, key=self._folder.key_pem(), authority=channel.authority_pem
+        )
 
     def stop(self) -> None:
         """Drain and sync to disk, then unmount and detach."""

@@ -113,6 +113,8 @@ class AgentCommand(Message):
 
     KIND: ClassVar[MessageKind] = "command"
     VERB: ClassVar[str] = ""
+    # A command that changes nothing of the order of a task's work is carried out beside it, whatever its epoch.
+    IS_ORDERED: ClassVar[bool] = True
     task_id: str
     epoch: int
 
@@ -222,6 +224,15 @@ class ForgetTask(AgentCommand):
 
     TYPE: ClassVar[str] = "sms.agent.command.forget-task"
     VERB: ClassVar[str] = "forget-task"
+
+
+class RenewCertificate(AgentCommand):
+    """Use this certificate for new connections of the task's channel; what runs goes on. Answers no result."""
+
+    TYPE: ClassVar[str] = "sms.agent.command.renew-certificate"
+    VERB: ClassVar[str] = "renew-certificate"
+    IS_ORDERED: ClassVar[bool] = False
+    channel: ChannelEnd
 
 
 class CollectInventory(AgentCommand):

@@ -10,6 +10,7 @@ from services.task.adapters.agent_lane import AgentLane
 from services.task.adapters.records import HISTORY, TASKS, TaskRecords
 from services.task.adapters.registry import RegistryOnTheBus
 from services.task.handlers import AnswerHandlers
+from services.task.renewal import CertificateRenewal
 from services.task.request_handlers import RequestHandlers
 from services.task.settings import TaskSettings
 from services.task.subscriptions import subscribe
@@ -39,3 +40,5 @@ async def wire(context: ServiceContext) -> None:
         await asyncio.Event().wait()
 
     context.run_in_background("agent-lane", resume_commands)
+    renewal = CertificateRenewal(records, lane, _now, interval_s=settings.renewal_interval_s)
+    context.run_in_background("certificate-renewal", renewal.run)

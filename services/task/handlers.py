@@ -25,10 +25,10 @@ from services.task.domain.answers import (
     learn_from_agent,
     learn_from_provisioner,
 )
-from services.task.domain.instructions import agent_command, is_source_step
+from services.task.domain.instructions import agent_command, is_source_step, renewal_request_id
 from services.task.domain.phases import NEEDS_HELPER_VOLUME, Step
 from services.task.domain.ports import Clock, Lane, Tasks
-from services.task.domain.saga import Cause, fail, succeed
+from services.task.domain.saga import Cause, fail, note, succeed
 from services.task.domain.task import Task
 from shared.store import ConflictError
 
@@ -78,6 +78,8 @@ class AnswerHandlers:
         """An agent's certificate request has been answered."""
 
         def decide(task: Task) -> Task | None:
+            if event.request_id == renewal_request_id(task, event.role) and isinstance(event, CertificateIssued):
+                return note(task, self._cause("certificate renewed", envelope), **learn_certificate(task, event))
             if task.request_id != event.request_id:
                 return None
             cause = self._cause(type(event).__name__, envelope)
@@ -169,7 +171,8 @@ class AnswerHandlers:
                 if attempt == _ATTEMPTS - 1:
                     raise
                 continue
-            self._lane.notice(changed)
+            if changed.epoch != task.epoch:
+                self._lane.notice(changed)
             if changed.step is None:
                 self._progress.pop(task_id, None)
             return

@@ -18,3 +18,4 @@ class TaskSettings(ServiceSettings):
     command_pause_s: float = Field(default=1, gt=0)
     command_pause_max_s: float = Field(default=10, gt=0)
     skip_after_s: float = Field(default=20, gt=0)
+    renewal_interval_s: float = Field(default=30, gt=0)

@@ -11,7 +11,7 @@ from contextlib import suppress
 from contracts import subjects
 from contracts.errors import Failure, MigrationError
 from contracts.messages.agent import CommandAcknowledged
-from services.task.domain.instructions import agent_command
+from services.task.domain.instructions import AddressedCommand, agent_command
 from services.task.domain.phases import MAY_BE_SKIPPED
 from services.task.domain.task import Task
 from services.task.settings import TaskSettings
@@ -43,6 +43,21 @@ class AgentLane:
         work = asyncio.get_running_loop().create_task(self._say(task), name=f"command-{task.id}")
         self._saying[task.id] = work
         work.add_done_callback(lambda done: self._forget(task.id, done))
+
+    async def tell(self, task: Task, command: AddressedCommand) -> bool:
+        """Say something once beside the running step; whether the agent has acknowledged it."""
+        subject = subjects.agent_command(task.account, command.agent_id, command.message.VERB)
+        try:
+            answer = await self._bus.request(
+                subject,
+                command.message,
+                CommandAcknowledged,
+                self._settings.command_timeout_s,
+                account=task.account,
+            )
+        except MigrationError:
+            return False
+        return answer.failure is None
 
     async def _say(self, task: Task) -> None:
         command = agent_command(task)

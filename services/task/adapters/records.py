@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 from contracts import subjects
@@ -10,7 +11,7 @@ from contracts.envelope import Envelope
 from contracts.errors import MigrationError
 from contracts.errors.task import TASK_NOT_FOUND, TASK_SERVER_BUSY
 from contracts.messages.task import HistoryEntry, TaskChanged, TaskCreated
-from services.task.domain.instructions import farewell, service_command
+from services.task.domain.instructions import ServiceCommand, farewell, service_command
 from services.task.domain.phases import FINAL
 from services.task.domain.task import Task
 from services.task.domain.view import v3_state
@@ -78,14 +79,14 @@ class TaskRecords:
             task_id = other[0].id if other else "?"
             raise MigrationError(TASK_SERVER_BUSY, server_id=task.server_id, task_id=task_id) from error
 
-    async def change(self, task: Task, cause: Envelope) -> None:
+    async def change(self, task: Task, cause: Envelope, *, besides: Sequence[ServiceCommand] = ()) -> None:
         """The stored version is one above the task's own: creation is the store's first write."""
         await self._tasks.save(
             task.account,
             task.id,
             _stored(task),
             expected_version=task.version,
-            outbox=_messages(task, cause),
+            outbox=_messages(task, cause, besides),
             applied=cause.id,
             also=[self._history_row(task)],
         )
@@ -122,7 +123,7 @@ class TaskRecords:
         return self._history.record(task.account, f"{task.id}:{task.version:08d}", row)
 
 
-def _messages(task: Task, cause: Envelope) -> list[OutgoingMessage]:
+def _messages(task: Task, cause: Envelope, besides: Sequence[ServiceCommand]) -> list[OutgoingMessage]:
     entry = task.last_entry
     if entry is None:
         raise ValueError("a transition has a history entry")
@@ -138,7 +139,9 @@ def _messages(task: Task, cause: Envelope) -> list[OutgoingMessage]:
         failure=task.failure,
     )
     messages = [_outgoing(task, subjects.evt(task.account, "task", task.id, "changed"), changed, "changed", cause)]
-    for kind, command in (("command", service_command(task)), ("farewell", farewell(task))):
+    named = [("command", service_command(task)), ("farewell", farewell(task))]
+    named += [(f"besides-{number}", command) for number, command in enumerate(besides)]
+    for kind, command in named:
         if command is not None:
             subject = subjects.cmd(command.service, command.verb)
             messages.append(_outgoing(task, subject, command.message, kind, cause))

@@ -53,6 +53,41 @@ def agent_command(task: Task) -> AddressedCommand | None:
     return build(task) if build else None
 
 
+def renewal_request_id(task: Task, role: agent.AgentRole) -> str:
+    """Identifies the newest renewal of an end's certificate."""
+    return f"{task.id}:renew-{role}:{task.channel.renewals}"
+
+
+def renewal_commands(task: Task) -> tuple[ServiceCommand, ...]:
+    """Ask for new certificates for the same keys."""
+    csr_pems: tuple[tuple[agent.AgentRole, str], ...] = (
+        ("source", task.channel.source_csr_pem),
+        ("target", task.channel.target_csr_pem),
+    )
+    return tuple(
+        ServiceCommand(
+            "certificate_issuer",
+            "issue-certificate",
+            certificate_issuer.IssueCertificate(
+                task_id=task.id, role=role, csr_pem=csr_pem, request_id=renewal_request_id(task, role)
+            ),
+        )
+        for role, csr_pem in csr_pems
+    )
+
+
+def renewed_certificates(task: Task) -> tuple[AddressedCommand, ...]:
+    """Tell both agents the certificates that the task has now."""
+    ends: tuple[tuple[str, agent.AgentRole], ...] = ((task.server_id, "source"), (_helper_id(task), "target"))
+    return tuple(
+        AddressedCommand(
+            agent_id,
+            agent.RenewCertificate(task_id=task.id, epoch=task.epoch, channel=_channel_end(task, role)),
+        )
+        for agent_id, role in ends
+    )
+
+
 def is_source_step(step: Step) -> bool:
     """Whether the step is carried out by the source agent."""
     return step in _SOURCE_STEPS

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Protocol
 
 from contracts.envelope import Envelope
 from contracts.messages.registry import ServerDetails
 from contracts.messages.task import HistoryEntry
+from services.task.domain.instructions import AddressedCommand, ServiceCommand
 from services.task.domain.task import Task
 
 Clock = Callable[[], datetime]
@@ -30,8 +31,12 @@ class Tasks(Protocol):
     async def create(self, task: Task, cause: Envelope) -> None:
         """Raises MigrationError SMS.TASK.SERVER_BUSY when the server has a task that has not ended."""
 
-    async def change(self, task: Task, cause: Envelope) -> None:
-        """Write the transition that led to task.version. Raises ConflictError, AlreadyAppliedError."""
+    async def change(self, task: Task, cause: Envelope, *, besides: Sequence[ServiceCommand] = ()) -> None:
+        """Write the transition that led to task.version; besides: commands that go out with it and are not the
+        running step's. Raises ConflictError, AlreadyAppliedError."""
+
+    async def all_running(self) -> list[Task]:
+        """Of every account: tasks in which a step runs."""
 
     async def page(self, account: str, server_id: str, after: str, limit: int) -> list[Task]:
         """Tasks ordered by id."""
@@ -48,3 +53,6 @@ class Lane(Protocol):
 
     def notice(self, task: Task) -> None:
         """The task has changed: its newest command supersedes what was being said for it."""
+
+    async def tell(self, task: Task, command: AddressedCommand) -> bool:
+        """Say something else once; whether the agent has acknowledged it."""

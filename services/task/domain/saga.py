@@ -113,6 +113,27 @@ def fail(task: Task, failure: Failure, cause: Cause, *, source_has_stopped: bool
     return _enter(task, rest, None, cause, failure=failure, resume_leg=resume_leg)
 
 
+def is_renewal_due(task: Task, at: datetime) -> bool:
+    """Whether a transfer runs with certificates in the second half of their life."""
+    return task.step in SOURCE_IS_BUSY and not _certificates_hold(task, at)
+
+
+def note(task: Task, cause: Cause, **learned: Any) -> Task:
+    """A transition that changes neither leg nor step: what runs goes on, under the same epoch."""
+    version = task.version + 1
+    entry = HistoryEntry(
+        version=version,
+        at=cause.at,
+        event=cause.event,
+        from_phase=task.phase,
+        to_phase=task.phase,
+        step=task.step or "",
+        failure=task.failure,
+        actor=cause.actor,
+    )
+    return task.model_copy(update={**learned, "version": version, "last_entry": entry})
+
+
 def _home(task: Task) -> tuple[Leg, Failure | None]:
     """Where a task with a point rests: launched, or failed as long as no launch has been good."""
     if task.target.machine is None and task.launch_failure is not None:

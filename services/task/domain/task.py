@@ -24,13 +24,15 @@ class Certificate(Model):
 
 
 class Channel(Model):
-    """The task's private channel, as far as the control plane knows it."""
+    """The task's private channel, as far as the control plane knows it. renewals: how often new certificates were
+    asked for while a transfer ran."""
 
     authority_pem: str = ""
     source_csr_pem: str = ""
     target_csr_pem: str = ""
     source: Certificate | None = None
     target: Certificate | None = None
+    renewals: int = 0
     addresses: tuple[str, ...] = ()
     listen_address: str = "127.0.0.1"
     port: int = 0

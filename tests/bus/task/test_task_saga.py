@@ -8,6 +8,7 @@ import random
 import sys
 import uuid
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -29,7 +30,7 @@ from contracts.subjects import req
 from services.task.bootstrap import COLLECTIONS, wire
 from services.task.settings import TaskSettings
 from shared.bus import ServiceBus
-from tests.bus.conftest import Bench
+from tests.bus.conftest import Bench, eventually
 from tests.bus.task.world import World
 
 ROOT = Path(__file__).parents[3]
@@ -78,6 +79,7 @@ def settings(bench: Bench) -> TaskSettings:
         command_timeout_s=1,
         command_pause_s=0.1,
         skip_after_s=1,
+        renewal_interval_s=0.2,
     )
 
 
@@ -222,3 +224,20 @@ async def test_a_server_that_is_not_connected_is_not_started(
         task_id = await user.create()
         with pytest.raises(MigrationError, match=r"SMS\.TASK\.DISCONNECTED"):
             await user.ask(task_id, TaskAction.START)
+
+
+async def test_certificates_of_a_long_copy_are_renewed_while_it_goes_on(
+    bench: Bench, settings: TaskSettings, world: World
+) -> None:
+    world.certificate_life = timedelta(minutes=20)
+    world.held.add("copy")
+    async with bench.running(settings, wire, COLLECTIONS) as context:
+        user = User(context.bus)
+        task_id = await user.create()
+        await user.ask(task_id, TaskAction.START)
+        await user.wait(task_id, Phase.COPYING)
+        world.certificate_life = timedelta(hours=1)
+        await eventually(lambda: world.commands["renew-certificate"] >= 2)
+        view = await user.show(task_id)
+    assert view.phase is Phase.COPYING
+    assert world.commands["copy"] == 1

@@ -67,7 +67,8 @@ def inventory() -> SourceInventory:
 
 
 class World:
-    """fails: command verb to the number of times that it fails before it succeeds."""
+    """fails: command verb to the number of times that it fails before it succeeds. silent: verbs that no agent
+    acknowledges. held: verbs that are acknowledged and never end."""
 
     def __init__(self) -> None:
         self.commands: Counter[str] = Counter()
@@ -76,6 +77,8 @@ class World:
         self.silent: set[str] = set()
         self.is_connected = True
         self.delay_s = 0.0
+        self.held: set[str] = set()
+        self.certificate_life = timedelta(hours=1)
 
     async def start(self, url: str) -> None:
         self._client = await nats.connect(url)
@@ -101,6 +104,8 @@ class World:
         self.commands[verb] += 1
         known = {"task_id": command["task_id"], "epoch": command["epoch"]}
         await self._reply(raw, CommandAcknowledged(**known))
+        if verb in self.held or verb == "renew-certificate":
+            return
         if self.fails.get(verb, 0) > 0:
             self.fails[verb] -= 1
             result = AgentResult(**known, verb=verb, failure=GONE.failure())
@@ -132,7 +137,7 @@ class World:
                 certificate_pem="pem",
                 authority_pem="ca",
                 serial="1",
-                not_after=datetime.now(UTC) + timedelta(hours=1),
+                not_after=datetime.now(UTC) + self.certificate_life,
             )
         what = {"create-authority": "authority-created", "destroy-authority": "authority-destroyed"}.get(verb, "issued")
         await self._say(evt(ACCOUNT, "certificate", task_id, what), message)
