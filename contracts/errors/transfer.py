@@ -40,7 +40,7 @@ PEER_REFUSED = ErrorCode(
 )
 CERTIFICATE_EXPIRED = ErrorCode(
     code="SMS.TRANSFER.CERTIFICATE_EXPIRED",
-    cause="The certificate of the data channel expired at {expired_at}.",
+    cause="The certificate of one end of the data channel has expired.",
     remedy="Check that the certificate issuer is reachable, then resume the task.",
     is_resumable=True,
 )

@@ -15,7 +15,7 @@ from agents.transfer.frames import Frame, Kind, protocol_error
 from agents.transfer.messages import ACK, Begin, Hello, HelloReply, Join, LostEntries, dump, parse
 from agents.transfer.tls import check_peer
 from contracts.errors.code import Failure, MigrationError
-from contracts.errors.transfer import CONNECTION_LOST, HELLO_REFUSED, STOPPED
+from contracts.errors.transfer import CERTIFICATE_EXPIRED, CONNECTION_LOST, HELLO_REFUSED, PEER_REFUSED, STOPPED
 
 CREDIT_BYTES = 32 << 20
 CONNECTIONS = 4
@@ -267,6 +267,7 @@ class Channel:
             try:
                 return self._connect_once(endpoint, decide)
             except (OSError, EOFError) as error:
+                _raise_if_refused(error)
                 seconds = time.monotonic() - began
                 if seconds > self._settings.retry_s:
                     raise MigrationError(
@@ -319,6 +320,17 @@ class Channel:
         made.append(connection)
         check_peer(connection.peer_certificate, task_id=self._settings.hello.task_id, role="target")
         return connection
+
+
+def _raise_if_refused(error: Exception) -> None:
+    """A certificate that one end refuses will be refused again: do not try for a day."""
+    if not isinstance(error, ssl.SSLError):
+        return
+    reason = str(error).upper().replace(" ", "_")
+    if "CERTIFICATE_EXPIRED" in reason or "CERTIFICATE_HAS_EXPIRED" in reason:
+        raise MigrationError(CERTIFICATE_EXPIRED) from error
+    if "CERTIFICATE" in reason or "UNKNOWN_CA" in reason:
+        raise MigrationError(PEER_REFUSED, reason=error.reason or "it does not verify") from error
 
 
 def _answer(connection: Connection, kind: Kind) -> bytes:

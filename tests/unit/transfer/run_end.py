@@ -1,3 +1,4 @@
+# ruff: noqa: T201 - the test reads what this prints
 """Runs one end of a copy as a process that a test can kill: run_end.py source|target SETTINGS.json."""
 
 import json

@@ -188,7 +188,7 @@ def make_odd_tree(root: Path, *, has_flags: bool) -> None:
     setgid = root / "setgid-folder"
     setgid.mkdir()
     os.chown(setgid, 5, 6)
-    os.chmod(setgid, 0o2775)
+    os.chmod(setgid, 0o2775)  # noqa: S103 - a mode like any other here
     (setgid / "file").write_bytes(b"g")
     links = root / "links"
     links.mkdir()
@@ -308,11 +308,11 @@ def _facts(descriptor: int, name: bytes, state: os.stat_result) -> tuple:
 
 
 def differences(one: dict[bytes, tuple], other: dict[bytes, tuple]) -> list[str]:
-    found = []
-    for path in sorted(one.keys() | other.keys()):
-        if one.get(path) != other.get(path):
-            found.append(f"{path[:80]!r}: {one.get(path)} != {other.get(path)}"[:600])
-    return found
+    return [
+        f"{path[:80]!r}: {one.get(path)} != {other.get(path)}"[:600]
+        for path in sorted(one.keys() | other.keys())
+        if one.get(path) != other.get(path)
+    ]
 
 
 def random_tree(root: Path, rng: random.Random, files: int) -> None:
