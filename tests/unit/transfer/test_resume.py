@@ -1,3 +1,4 @@
+import contextlib
 import ctypes
 import json
 import os
@@ -163,7 +164,7 @@ def reset_connections(pid: int, port: int) -> None:
         except OSError:
             os.close(descriptor)
             continue
-        with duplicate:
+        with duplicate, contextlib.suppress(OSError):  # closed by its owner in between
             if duplicate.family == socket.AF_INET and duplicate.getpeername()[1] == port:
                 duplicate.shutdown(socket.SHUT_RDWR)
     os.close(handle)
