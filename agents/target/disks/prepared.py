@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from agents.target.disks.export import Qcow2Export
+from agents.target.disks.export import Qcow2Export, share_folder, share_folder, unshare_folder
 from agents.target.disks.format import make_file_system
 from agents.target.disks.loop import LoopDevice
 from agents.target.disks.mounts import mount_volume, remove_empty_folders, unmount_below
@@ -32,7 +32,7 @@ class PreparedDisks:
         """work_folder: a folder of this object's own for mount points and exports."""
         self._folder = work_folder
         self._attached: dict[str, AttachedDisk] = {}
-        self._exports: dict[str, Qcow2Export] = {}
+        self.exports: dict[str, Qcow2Export] = {}
         self._loops: dict[tuple[str, int], LoopDevice] = {}
 
     def attach(self, disks: Sequence[AttachedDisk]) -> None:
@@ -42,13 +42,14 @@ class PreparedDisks:
             if self._attached.get(disk.name) == disk:
                 continue
             if disk.format == "qcow2":
-                self._exports[disk.name] = Qcow2Export(Path(disk.path), self._folder / f"{disk.name}.raw")
+                share_folder(self._folder / "exports")
+                self.exports[disk.name] = Qcow2Export(Path(disk.path), self._folder / "exports" / f"{disk.name}.raw")
             self._attached[disk.name] = disk
 
     def raw_path(self, name: str) -> Path:
         """The whole disk as a raw file or block device. Raises MigrationError SMS.DISK.MISSING."""
-        if name in self._exports:
-            return self._exports[name].path
+        if name in self.exports:
+            return self.exports[name].path
         if name not in self._attached:
             attached = ", ".join(sorted(self._attached)) or "none"
             raise MigrationError(DISK_MISSING, disk=name, attached=attached)
@@ -159,11 +160,12 @@ class PreparedDisks:
     def detach(self) -> None:
         """Undo everything; what was written is on the disks afterwards. Raises MigrationError SMS.DISK.BUSY."""
         self.release()
-        for export in self._exports.values():
+        for export in self.exports.values():
             export.close()
-        self._exports.clear()
+        self.exports.clear()
         self._attached.clear()
-        for name in ("volumes", "tree"):
+        unshare_folder(self._folder / "exports")
+        for name in ("volumes", "tree", "exports"):
             remove_empty_folders(self._folder / name)
         remove_empty_folders(self._folder)
 
