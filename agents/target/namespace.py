@@ -24,7 +24,6 @@ MS_REC: Final = 16384
 MS_PRIVATE: Final = 1 << 18
 MS_SLAVE: Final = 1 << 19
 MS_SHARED: Final = 1 << 20
-MS_SHARED: Final = 1 << 20
 MNT_DETACH: Final = 2
 UMOUNT_NOFOLLOW: Final = 8
 

@@ -16,7 +16,6 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final
 
-from agents.target.namespace import MS_BIND, MS_SHARED, mount, unmount
 from agents.target.namespace import MNT_DETACH, MS_BIND, MS_SHARED, mount, unmount
 from contracts.errors import MigrationError
 from contracts.errors.disks import EXPORT_FAILED
@@ -40,14 +39,6 @@ def unshare_folder(folder: Path) -> None:
     """Undo `share_folder`; its exports must be closed."""
     if os.path.ismount(folder):
         unmount(str(folder))
-
-
-def share_folder(folder: Path) -> None:
-    """Let mounts that daemons make in the folder appear in the agent's namespace. May be repeated."""
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if not os.path.ismount(folder):
-        mount(str(folder), str(folder), flags=MS_BIND)
-    mount("none", str(folder), flags=MS_SHARED)
 
 
 class Qcow2Export:

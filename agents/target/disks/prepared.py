@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from agents.target.disks.export import Qcow2Export, share_folder, share_folder, unshare_folder
+from agents.target.disks.export import Qcow2Export, share_folder, unshare_folder
 from agents.target.disks.format import make_file_system
 from agents.target.disks.loop import LoopDevice
 from agents.target.disks.mounts import mount_volume, remove_empty_folders, unmount_below
