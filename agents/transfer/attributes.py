@@ -23,6 +23,8 @@ COPIED_FLAGS = SYNC | IMMUTABLE | APPEND_ONLY | NO_DUMP | NO_ATIME | DIRECTORY_S
 
 DEFAULT_ACL = b"system.posix_acl_default"
 ACCESS_ACL = b"system.posix_acl_access"
+# XFS shows each ACL a second time under its own name; it makes these itself from the system.posix_acl_ ones.
+_SHADOWS = frozenset((b"trusted.SGI_ACL_FILE", b"trusted.SGI_ACL_DEFAULT"))
 _UNSUPPORTED = frozenset((errno.EOPNOTSUPP, errno.ENOTTY, errno.EINVAL, errno.ENOSYS))
 
 Xattrs = tuple[tuple[bytes, bytes], ...]
@@ -60,7 +62,7 @@ def read_xattrs(target: int | bytes) -> Xattrs:
             return ()
         raise
     pairs = []
-    for name in sorted(os.fsencode(text) for text in names):
+    for name in sorted({os.fsencode(text) for text in names} - _SHADOWS):
         try:
             pairs.append((name, os.getxattr(target, name, follow_symlinks=isinstance(target, int))))
         except OSError as error:

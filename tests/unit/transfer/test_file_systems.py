@@ -32,7 +32,7 @@ def mounted(tmp_path: Path):
 
 @pytest.mark.parametrize("kinds", [("ext4", "xfs"), ("xfs", "ext4")])
 def test_oddities_cross_from_one_kind_to_another(mounted, tmp_path: Path, kinds: tuple[str, str]) -> None:
-    commands = {"ext4": ("mkfs.ext4", "-q", "-I", "256"), "xfs": ("mkfs.xfs", "-q")}
+    commands = {"ext4": ("mkfs.ext4", "-q", "-b", "4096", "-I", "256"), "xfs": ("mkfs.xfs", "-q")}
     source, target = (mounted(f"{side}-{kind}", *commands[kind]) for side, kind in zip("st", kinds, strict=True))
     make_odd_tree(source, has_flags=True)
     pair = Pair(tmp_path, {0: (source, target, "/")})

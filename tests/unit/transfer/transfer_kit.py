@@ -288,6 +288,7 @@ def _facts(descriptor: int, name: bytes, state: os.stat_result) -> tuple:
     xattrs = tuple(
         (key, os.getxattr(proc, key, follow_symlinks=False))
         for key in sorted(os.listxattr(proc, follow_symlinks=False))
+        if not key.startswith("trusted.SGI_ACL")  # how XFS shows the same ACL once more
     )
     content: object = None
     flags = 0
