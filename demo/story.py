@@ -111,7 +111,7 @@ class Story:
                 time.sleep(0.5)
             else:
                 raise TimeoutError("no server registered and was checked within 120 s")
-            self._sms.run("server", "show", ready[0]["id"])
+            self._sms.run("server", "list")
         if ready[0]["checks"] == "ERROR":
             raise RuntimeError("the server failed its checks")
         return str(ready[0]["id"])
