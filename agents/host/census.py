@@ -5,9 +5,10 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+from agents.host.flattened import flattened_disks, forget_flattening
 from agents.host.folders import TargetFolder, all_targets, names_in
 from agents.host.helper import load_helper, release_volume, stop_helper
-from agents.host.layers import delete_launch_layer, flattened_disks
+from agents.host.layers import delete_launch_layer
 from agents.host.loop_devices import loops_below
 from agents.host.machine import is_running, stop_machine
 from agents.host.points import collapse
@@ -50,6 +51,7 @@ def release(folder: TargetFolder, *, only_temporary: bool) -> None:
         shutil.rmtree(folder.path)
         return
     shutil.rmtree(folder.path / "layers", ignore_errors=True)
+    forget_flattening(folder, except_of=flattened.id if flattened is not None else "")
     replica = read_record(folder.path / "replica.json", Replica)
     if replica is not None:
         collapse(folder)

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from agents.host.folders import TargetFolder, all_targets
 from agents.host.helper import load_helper, revive_helper, stop_helper, volume_finding
 from agents.host.settings import HostSettings
-from agents.host.verbs import LOOKING, VERBS, census
+from agents.host.verbs import LOOKING, PROGRESS, VERBS, census
 from agents.host.volume import mark_lost
 from contracts.base import Message
 from contracts.errors import MigrationError
@@ -42,7 +42,7 @@ class Desk:
         done, _ = await asyncio.wait([work], timeout=self._settings.reply_within_s)
         if not done:
             work.add_done_callback(lambda _: asyncio.get_running_loop().call_later(_KEPT_S, self._forget, key, work))
-            return HostWorking()
+            return await self._working(verb, data)
         self._forget(key, work)
         return work.result()
 
@@ -68,6 +68,19 @@ class Desk:
                     await asyncio.sleep(self._settings.restart_delay_s)
             except (MigrationError, OSError, ValueError) as error:
                 _logger.error("helper not seen to: target %s: %s", folder.target_id, error)
+
+    async def _working(self, verb: str, data: bytes) -> HostWorking:
+        look = PROGRESS.get(verb)
+        if look is None:
+            return HostWorking()
+        request = VERBS[verb][0].model_validate_json(data)
+        folder = TargetFolder.of(self._settings.data_folder, request.target_id)
+        try:
+            return await asyncio.to_thread(look, folder, request)
+        except (MigrationError, OSError, ValueError) as error:
+            # It may end at this very moment; how far it is matters less than that it goes on.
+            _logger.debug("no progress of %s: %s", verb, error)
+            return HostWorking()
 
     async def _do(self, verb: str, data: bytes) -> Message:
         try:

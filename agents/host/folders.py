@@ -26,7 +26,8 @@ class TargetFolder:
 
     ``replica/`` the layers of its disks, ``replica.json`` what they are · ``layers/ID/`` launch layers ·
     ``machines/ID/`` console logs, monitors, process records · ``helper/`` the temporary volume and the helper's
-    record and log · ``disks/`` flattened disks.
+    record and log · ``disks/`` flattened disks,
+    ``flattening.json`` and ``flattened.json`` how far they are.
     """
 
     path: Path

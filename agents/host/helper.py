@@ -121,6 +121,12 @@ def stop_helper(folder: TargetFolder) -> None:
     _sweep(folder, record)
 
 
+def end_helper(folder: TargetFolder) -> None:
+    """End a helper as stop_helper does, but keep its record: the host agent starts it again when it is back."""
+    if folder.helper.exists():
+        _sweep(folder, load_helper(folder))
+
+
 def release_volume(folder: TargetFolder) -> None:
     """Remove the volume of a stopped helper, its log and its folder."""
     delete_volume(folder)

@@ -6,10 +6,10 @@ import shutil
 from pathlib import Path
 
 from agents.host.folders import TargetFolder
-from agents.host.images import convert_to_raw, create_layer, virtual_size_bytes
+from agents.host.images import create_layer
 from agents.host.loop_devices import detach_loops_below
 from agents.host.records import read_record, write_record
-from agents.host.replica import attached, check_room, image_format, load_replica
+from agents.host.replica import attached, image_format, load_replica
 from contracts.base import Model
 from contracts.errors import MigrationError
 from contracts.errors.target import TARGET_UNKNOWN
@@ -72,54 +72,3 @@ def delete_launch_layer(folder: TargetFolder, layer_id: str) -> None:
     detach_loops_below(path)
     (path / "layer.json").unlink(missing_ok=True)
     shutil.rmtree(path, ignore_errors=True)
-
-
-def flatten(folder: TargetFolder, layer_id: str) -> tuple[AttachedDisk, ...]:
-    """Self-contained raw files of a layer's disks; those that are complete are not made again.
-
-    Raises MigrationError SMS.TARGET.HOST_FULL, UNKNOWN.
-    """
-    done = flattened_disks(folder)
-    if done is not None and done.id == layer_id:
-        return _flattened(folder, done)
-    layer = load_layer(folder, layer_id)
-    folder.flattened.mkdir(parents=True, exist_ok=True)
-    check_room(folder.flattened, needed_bytes=_bytes_to_write(folder, layer), purpose="self-contained disks")
-    for disk in layer_disks(folder, layer):
-        convert_to_raw(Path(disk.path), image_format=disk.format, to=folder.flattened / f"{disk.name}.raw")
-    write_record(folder.path / "flattened.json", layer)
-    return _flattened(folder, layer)
-
-
-def flattened_disks(folder: TargetFolder) -> LaunchLayer | None:
-    """The layer that the self-contained disks were made of; None when there are none."""
-    return read_record(folder.path / "flattened.json", LaunchLayer)
-
-
-def is_flattened(folder: TargetFolder, layer_id: str) -> bool:
-    """Whether the self-contained disks were made of this layer."""
-    done = flattened_disks(folder)
-    return done is not None and done.id == layer_id
-
-
-def bootable_disks(folder: TargetFolder, layer_id: str) -> tuple[AttachedDisk, ...]:
-    """The disks that a machine starts from: the layer's, or the flattened ones that were made of it."""
-    done = flattened_disks(folder)
-    if done is not None and done.id == layer_id:
-        return _flattened(folder, done)
-    return layer_disks(folder, load_layer(folder, layer_id))
-
-
-def _flattened(folder: TargetFolder, layer: LaunchLayer) -> tuple[AttachedDisk, ...]:
-    return tuple(attached(folder.flattened, disk, f"{disk}.raw") for disk in layer.disks)
-
-
-def _bytes_to_write(folder: TargetFolder, layer: LaunchLayer) -> int:
-    """An upper bound: what the chain of each disk occupies, and never more than the disk itself."""
-    replica = {disk.name: disk for disk in load_replica(folder).disks}
-    total = 0
-    for disk in layer_disks(folder, layer):
-        files = [Path(disk.path), *(folder.replica / name for name in replica[disk.name].layers)]
-        occupied = sum(file.stat().st_blocks * 512 for file in files if file.exists())
-        total += min(occupied, virtual_size_bytes(Path(disk.path), image_format=disk.format))
-    return total

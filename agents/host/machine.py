@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Final
 
 from agents.host.acceleration import Accelerator, accelerator_arguments, choose_accelerator
+from agents.host.flattened import bootable_disks
 from agents.host.folders import TargetFolder
-from agents.host.layers import bootable_disks
+from agents.host.machine_disks import disk_arguments
 from agents.host.processes import (
     ProcessIdentity,
     end_processes,
@@ -99,9 +100,7 @@ def machine_arguments(record: MachineRecord, disks: tuple[AttachedDisk, ...], *,
     argv += ["-chardev", "file,id=console,path=console.log", "-serial", "chardev:console"]
     argv += ["-qmp", "unix:monitor.sock,server=on,wait=off", "-pidfile", _pid_file(home)]
     for index, disk in enumerate(disks):
-        drive = f"file={_escaped(disk.path)},format={disk.format},if=none,id=disk{index},cache=writeback,discard=unmap"
-        argv += ["-drive", drive]
-        argv += ["-device", f"virtio-blk-pci,drive=disk{index},bootindex={index + 1},serial={disk.name}"]
+        argv += disk_arguments(index, disk)
     forwards = "".join(f",hostfwd=tcp:127.0.0.1:{port.host_port}-:{port.target_port}" for port in record.ports)
     # A target boots from its disks or not at all: the network is never asked for a system.
     argv += ["-boot", "strict=on"]
@@ -124,7 +123,14 @@ def is_running(folder: TargetFolder, layer_id: str) -> bool:
 
 
 def stop_machine(folder: TargetFolder, layer_id: str, *, timeout_s: float) -> None:
-    """Press the power button, wait, pull the plug. Its console log stays."""
+    """End the machine for good: nothing of it is left but its console log."""
+    end_machine(folder, layer_id, timeout_s=timeout_s)
+    for name in ("machine.json", "monitor.sock", "qemu.pid"):
+        (folder.machine(layer_id) / name).unlink(missing_ok=True)
+
+
+def end_machine(folder: TargetFolder, layer_id: str, *, timeout_s: float) -> None:
+    """Press the power button, wait, pull the plug. Its record stays, and tells that it ran."""
     home = folder.machine(layer_id)
     record = load_machine(folder, layer_id)
     process = record.process if record is not None else None
@@ -138,8 +144,6 @@ def stop_machine(folder: TargetFolder, layer_id: str, *, timeout_s: float) -> No
         with suppress(OSError), Monitor(home / "monitor.sock") as monitor:
             monitor.execute("quit")
     end_processes(_machine_processes(home, process), grace_s=5)
-    for name in ("machine.json", "monitor.sock", "qemu.pid"):
-        (home / name).unlink(missing_ok=True)
 
 
 def _machine_processes(home: Path, process: ProcessIdentity | None) -> tuple[int, ...]:

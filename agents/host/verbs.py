@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
-from agents.host import helper, layers, machine, points, replica
+from agents.host import flatten, flattened, helper, layers, machine, points, replica
 from agents.host.census import release, take_census
 from agents.host.folders import TargetFolder
 from agents.host.health import show_machine
 from agents.host.settings import HostSettings
 from contracts.base import Message
-from contracts.errors import MigrationError
-from contracts.errors.target import TARGET_RUNNING
 from contracts.messages.host import (
     BootHostHelper,
     CreateDisks,
@@ -23,6 +21,7 @@ from contracts.messages.host import (
     HostDisks,
     HostDone,
     HostRequest,
+    HostWorking,
     LaunchHostMachine,
     ReleaseHostTarget,
     ShowHostHelper,
@@ -63,6 +62,7 @@ def _create_layer(folder: TargetFolder, request: CreateHostLayer, settings: Host
 def _delete_layer(folder: TargetFolder, request: DeleteHostLayer, settings: HostSettings) -> Message:
     machine.stop_machine(folder, request.layer_id, timeout_s=0)
     layers.delete_launch_layer(folder, request.layer_id)
+    flattened.forget_layer(folder, request.layer_id)
     return HostDone()
 
 
@@ -82,10 +82,11 @@ def _stop_machine(folder: TargetFolder, request: StopHostMachine, settings: Host
 
 
 def _flatten(folder: TargetFolder, request: FlattenHostLayer, settings: HostSettings) -> Message:
-    # Flattened disks have a machine of their own after a finish; asked for again, they are only named.
-    if machine.is_running(folder, request.layer_id) and not layers.is_flattened(folder, request.layer_id):
-        raise MigrationError(TARGET_RUNNING, launch_layer_id=request.layer_id, action="flattened")
-    return HostDisks(disks=layers.flatten(folder, request.layer_id))
+    return HostDisks(disks=flatten.flatten(folder, request.layer_id))
+
+
+def _flatten_progress(folder: TargetFolder, request: FlattenHostLayer) -> HostWorking:
+    return flatten.flatten_progress(folder, request.layer_id)
 
 
 def _release(folder: TargetFolder, request: ReleaseHostTarget, settings: HostSettings) -> Message:
@@ -111,6 +112,8 @@ VERBS: Final[dict[str, tuple[type[HostRequest], Verb]]] = {
     "flatten": (FlattenHostLayer, _flatten),
     "release": (ReleaseHostTarget, _release),
 }
+# What is said of long work while it goes on.
+PROGRESS: Final[dict[str, Callable[[TargetFolder, Any], HostWorking]]] = {"flatten": _flatten_progress}
 # They only look, so they need not wait for what is being done to the same target.
 LOOKING: Final = frozenset({"show-helper", "show-machine"})
 

@@ -158,7 +158,8 @@ class StopHostMachine(HostRequest):
 
 
 class FlattenHostLayer(HostRequest):
-    """Verb ``flatten``: answers HostDisks (raw, self-contained)."""
+    """Verb ``flatten``: answers HostDisks (raw, self-contained). A machine that runs from the layer runs on from
+    them."""
 
     TYPE: ClassVar[str] = "sms.host.flatten"
     layer_id: str
@@ -172,10 +173,13 @@ class ReleaseHostTarget(HostRequest):
 
 
 class HostWorking(Message):
-    """The reply when a verb is not done yet: the same request is sent again until it is."""
+    """The reply when a verb is not done yet: the same request is sent again until it is. total_bytes: 0 when it is
+    not known how much there is to do."""
 
     TYPE: ClassVar[str] = "sms.host.working"
     KIND: ClassVar[MessageKind] = "reply"
+    done_bytes: int = 0
+    total_bytes: int = 0
 
 
 class HostDone(Message):

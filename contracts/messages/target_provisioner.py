@@ -109,13 +109,13 @@ class LaunchTarget(ProvisionerCommand):
 class FinishTarget(ProvisionerCommand):
     """Make the launched layer self-contained, and release everything temporary: helper, volume, points.
 
-    A running machine is powered down for it; with keep_running it is started again from the flattened disks.
-    Without any launched layer only the replica stays.
+    A running machine runs on, from the flattened disks; without keep_running it is powered down before. Without any
+    launched layer only the replica stays.
     """
 
     TYPE: ClassVar[str] = "sms.target.finish"
     layer_id: str = ""
-    keep_running: bool = False
+    keep_running: bool = True
 
 
 class ReleaseTarget(ProvisionerCommand):
@@ -183,11 +183,13 @@ class TargetLaunched(ProvisionerEvent):
 
 
 class TargetFinished(ProvisionerEvent):
-    """Event ``target.<id>.finished``: nothing temporary is left. disks are raw and self-contained."""
+    """Event ``target.<id>.finished``: nothing temporary is left. disks and replica_disks are raw and self-contained.
+    machine: the one that runs on; None when none does."""
 
     TYPE: ClassVar[str] = "sms.target.finished"
     disks: tuple[AttachedDisk, ...]
     machine: TargetMachine | None = None
+    replica_disks: tuple[AttachedDisk, ...] = ()
 
 
 class TargetReleased(ProvisionerEvent):

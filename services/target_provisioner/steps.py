@@ -12,6 +12,7 @@ from contracts.messages.target_provisioner import (
     BootHelper,
     CreateLaunchLayer,
     FinishTarget,
+    HealthCheck,
     HelperStarted,
     LaunchLayerCreated,
     LaunchTarget,
@@ -182,24 +183,21 @@ class Steps:
 
     async def _finish(self, command: FinishTarget, target: Target) -> Outcome:
         provider = self.provider(target)
-        machine = target.machine
-        layer_id = command.layer_id or (machine.layer_id if machine is not None else "")
+        layer_id = command.layer_id or (target.machine.layer_id if target.machine is not None else "")
         disks = target.disks if target.state == "finished" else ()
-        if layer_id and not disks:
+        if not command.keep_running:
             await provider.stop_machines(target.id, timeout_s=self.machine_stop_timeout_s)
+        if layer_id and not disks:
             disks = await provider.flatten(target.id, layer_id)
         await provider.release(target.id, only_temporary=True)
-        if command.keep_running and machine is not None and disks:
-            order = _order(target, layer_id, is_isolated=machine.is_isolated, forwards=machine.ports)
-            machine = machine_of(await provider.launch(target.id, order))
-        else:
-            machine = None
+        replica_disks = await provider.create_disks(target.id, target.requested_disks)
+        machine = await _running_machine(provider, target, layer_id)
         new = without_machine(target, layer_id).model_copy(
             update={
                 "state": "finished",
                 "disks": disks,
                 "machine": machine,
-                "replica_disks": await provider.create_disks(target.id, target.requested_disks),
+                "replica_disks": replica_disks,
                 "points": (),
                 "layers": (),
                 "volume_id": "",
@@ -207,7 +205,8 @@ class Steps:
                 "helper_agent_id": "",
             }
         )
-        return new, TargetFinished(**_answering(command), disks=disks, machine=machine)
+        event = TargetFinished(**_answering(command), disks=disks, machine=machine, replica_disks=replica_disks)
+        return new, event
 
     async def _release(self, command: ReleaseTarget, target: Target | None) -> Outcome:
         known = target or Target(id=command.target_id, task_id=command.task_id)
@@ -234,6 +233,19 @@ def machine_of(state: MachineState) -> TargetMachine:
         is_isolated=state.is_isolated,
         process_id=state.process_id,
     )
+
+
+async def _running_machine(provider: TargetProvider, target: Target, layer_id: str) -> TargetMachine | None:
+    """The machine that runs on after a finish; None when none does."""
+    if target.machine is None or target.machine.layer_id != layer_id:
+        return None
+    try:
+        state = await provider.machine_state(target.id, layer_id, HealthCheck())
+    except MigrationError as error:
+        if error.code == TARGET_UNKNOWN.code:
+            return None
+        raise
+    return machine_of(state) if state.is_running else None
 
 
 def _answering(command: ProvisionerCommand) -> dict[str, str]:

@@ -24,6 +24,7 @@ from services.target_provisioner.domain.provider import (
     ProviderCensus,
 )
 from shared.bus import ServiceBus
+from shared.telemetry import log
 
 Reply = TypeVar("Reply", bound=Message)
 _AWAY = frozenset({SERVICE_UNAVAILABLE.code, BUS_UNAVAILABLE.code})
@@ -133,6 +134,8 @@ class LocalProvider:
             if isinstance(reply, model):
                 return reply
             away_since = None
+            if isinstance(reply, host.HostWorking) and reply.total_bytes:
+                log("host works", verb=verb, done_bytes=reply.done_bytes, total_bytes=reply.total_bytes)
 
 
 def _helper_state(reply: host.HostHelper) -> HelperState:

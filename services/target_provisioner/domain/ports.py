@@ -67,7 +67,9 @@ class TargetProvider(Protocol):
         """Power down every machine of the target; after timeout_s end it."""
 
     async def flatten(self, target_id: str, layer_id: str) -> tuple[AttachedDisk, ...]:
-        """Self-contained raw disks of a layer. May take long. Raises SMS.TARGET.RUNNING while its machine runs."""
+        """Self-contained raw disks of a layer. May take long. A machine that runs from the layer is not disturbed:
+        it runs on, from these disks. Nothing of the layer is needed any more when this returns. Raises
+        SMS.TARGET.RUNNING while a machine runs from the flattened disks of another layer."""
 
     async def release(self, target_id: str, *, only_temporary: bool) -> None:
         """Remove helper, volume, layers and points, the replica staying as one raw file per disk; or everything."""

@@ -62,8 +62,7 @@ def learn_from_provisioner(task: Task, event: ProvisionerEvent) -> dict[str, Any
             launched = {"machine": event.machine, "launched_layer_id": event.machine.layer_id}
             return {"target": task.target.model_copy(update=launched)}
         case TargetFinished():
-            finished = {"disks": event.disks, "machine": event.machine}
-            return {"target": task.target.model_copy(update=finished)}
+            return _finished(task, event)
         case TargetReleased():
             return {"target": task.target.model_copy(update=_NOTHING_LEFT)}
         case _:
@@ -84,6 +83,17 @@ def learn_certificate(task: Task, event: CertificateIssued) -> dict[str, Any]:
 def answering_step(task: Task, event: ProvisionerEvent) -> bool:
     """Whether the event answers the step that runs now, and not one that was given up."""
     return task.step is not None and event.request_id == task.request_id
+
+
+def _finished(task: Task, event: TargetFinished) -> dict[str, Any]:
+    machine = event.machine
+    if machine is None and task.target.machine is not None:
+        # It has ended, but its console log is still there to be read.
+        machine = task.target.machine.model_copy(update={"ports": (), "process_id": 0})
+    finished: dict[str, Any] = {"disks": event.disks, "machine": machine, "layer_disks": (), "points": ()}
+    if event.replica_disks:
+        finished["replica_disks"] = event.replica_disks
+    return {"target": task.target.model_copy(update=finished)}
 
 
 def _helper_started(task: Task, event: HelperStarted) -> dict[str, Any]:

@@ -45,9 +45,11 @@ def named(request_id: str) -> dict[str, str]:
     return {"request_id": f"t1:{request_id}", "task_id": "t1", "target_id": "t1"}
 
 
-def provision(request_id: str = "provision:1", *, expected_bytes: int = 0) -> ProvisionTarget:
+def provision(
+    request_id: str = "provision:1", *, expected_bytes: int = 0, size_bytes: int = 4 * MIB
+) -> ProvisionTarget:
     disks = (
-        DiskRequest(name="vda", size_bytes=4 * MIB, expected_bytes=expected_bytes),
+        DiskRequest(name="vda", size_bytes=size_bytes, expected_bytes=expected_bytes),
         DiskRequest(name="vdb", size_bytes=2 * MIB),
     )
     return ProvisionTarget(**named(request_id), disks=disks, memory_bytes=128 * MIB, cpu_count=1)
@@ -81,6 +83,16 @@ def harm_volume(volume: Path, harm: str) -> None:
 
 def digest(path: str | Path) -> str:
     return hashlib.sha256(Path(path).read_bytes()).hexdigest()
+
+
+def digest_of_disk(image: str) -> str:
+    """Of what a machine reads from a layer."""
+    raw = Path(image).with_suffix(".read")
+    run("qemu-img", "convert", "-U", "-f", "qcow2", "-O", "raw", image, raw)
+    try:
+        return digest(raw)
+    finally:
+        raw.unlink()
 
 
 def launch(
@@ -307,17 +319,63 @@ async def test_a_launched_target_outlives_its_agents_and_is_finished_into_a_runn
         assert launched.machine.ports[0].host_port > 0
         assert "tiny login:" in Path(launched.machine.console_path).read_text()
 
-        command = FinishTarget(**named("finish:1"), layer_id=layer.layer_id, keep_running=True)
-        finished = await desk.ask(command, timeout_s=60)
+        finished = await desk.ask(FinishTarget(**named("finish:1"), layer_id=layer.layer_id), timeout_s=60)
         assert isinstance(finished, TargetFinished)
         assert finished.machine is not None
-        assert finished.machine.ports == launched.machine.ports
-        assert qemu_processes(host_agent) == [finished.machine.process_id]
+        assert finished.machine == launched.machine
+        assert qemu_processes(host_agent) == [launched.machine.process_id]
+        assert "tiny login:" in Path(finished.machine.console_path).read_text()
+        assert [(disk.format, Path(disk.path).exists()) for disk in finished.replica_disks] == [("raw", True)] * 2
+        assert b"tiny login:" in Path(finished.disks[0].path).read_bytes()
         census = await desk.request("census", CensusRequest(), Census)
         assert census.temporary == ()
         assert f"t1/machine/{layer.layer_id}" in census.kept
         await desk.ask(ReleaseTarget(**named("release:1")))
         assert host_agent.leftovers() == []
+
+
+@pytest.mark.boot
+async def test_a_finish_whose_host_agent_and_provisioner_are_killed_ends_with_the_same_machine(
+    desk, host_agent
+) -> None:
+    async with desk.provisioner():
+        await desk.ask(provision(size_bytes=256 * MIB))
+        run("qemu-io", "-f", "raw", "-c", f"write -P 5 {MIB} {200 * MIB}", host_agent.target("t1") / "replica/vda.raw")
+        point = await desk.ask(TakePoint(**named("point:1")))
+        layer = await desk.ask(CreateLaunchLayer(**named("layer:1"), point_id=point.point_id))
+        make_bootable(layer.disks[0].path)
+        launched = await desk.ask(launch("launch:1", layer.layer_id), timeout_s=60)
+        before = digest_of_disk(layer.disks[0].path)
+        await desk.send(FinishTarget(**named("finish:1"), layer_id=layer.layer_id))
+        raw = host_agent.target("t1") / "disks" / "vda.raw"
+        await eventually(lambda: raw.exists() and raw.stat().st_blocks > 0)
+        host_agent.kill(signal.SIGKILL)
+    host_agent.start()
+    async with desk.provisioner():
+        finished = await desk.answer("t1:finish:1", timeout_s=60)
+        assert isinstance(finished, TargetFinished)
+        assert finished.machine == launched.machine
+        assert qemu_processes(host_agent) == [launched.machine.process_id]
+        assert [disk.path for disk in finished.disks[:1]] == [str(raw)]
+        assert digest(raw) == before
+        census = await desk.request("census", CensusRequest(), Census)
+        assert census.temporary == ()
+
+
+@pytest.mark.boot
+async def test_a_finish_that_is_told_to_stop_the_machine_stops_it(desk, host_agent) -> None:
+    async with desk.provisioner():
+        await desk.ask(provision())
+        point = await desk.ask(TakePoint(**named("point:1")))
+        layer = await desk.ask(CreateLaunchLayer(**named("layer:1"), point_id=point.point_id))
+        make_bootable(layer.disks[0].path)
+        launched = await desk.ask(launch("launch:1", layer.layer_id), timeout_s=60)
+        command = FinishTarget(**named("finish:1"), layer_id=layer.layer_id, keep_running=False)
+        finished = await desk.ask(command, timeout_s=60)
+        assert isinstance(finished, TargetFinished)
+        assert finished.machine is None
+        assert Path(launched.machine.console_path).exists()
+        assert qemu_processes(host_agent) == []
 
 
 @pytest.mark.boot

@@ -161,15 +161,38 @@ class TargetProviderContract:
             while (state := await provider.machine_state("t1", "l1", HealthCheck())).boot_state == "booting":
                 await asyncio.sleep(0.1)
         assert (state.boot_state, state.failure_code) == ("failed", "SMS.LAUNCH.BOOT_LOADER")
-        with pytest.raises(MigrationError) as refused:
-            await provider.flatten("t1", "l1")
-        assert refused.value.code == "SMS.TARGET.RUNNING"
         await provider.delete_layer("t1", "l1")
         await provider.delete_layer("t1", "l1")
         with pytest.raises(MigrationError):
             await provider.machine_state("t1", "l1", HealthCheck())
         assert not [name for name in (await provider.census()).temporary if "/machine/" in name or "/layer/" in name]
         assert frozen.layers == 2
+
+    @pytest.mark.boot
+    async def test_a_running_machine_runs_on_from_flattened_disks(
+        self, provider: TargetProvider, tmp_path: Path
+    ) -> None:
+        disks = await provider.create_disks("t1", DISKS)
+        write(disks[0], 1)
+        await provider.take_point("t1", "p1")
+        layer = await provider.create_layer("t1", layer_id="l1", point_id="p1")
+        write(layer[1], 3, at=65536)
+        before = [content(disk, tmp_path) for disk in layer]
+        started = await provider.launch("t1", machine("l1"))
+        flat = await provider.flatten("t1", "l1")
+        assert await provider.flatten("t1", "l1") == flat
+        await provider.release("t1", only_temporary=True)
+        await provider.release("t1", only_temporary=True)
+        state = await provider.machine_state("t1", "l1", HealthCheck())
+        assert (state.is_running, state.process_id, state.ports) == (True, started.process_id, started.ports)
+        assert Path(state.console_path).exists()
+        assert [content(disk, tmp_path) for disk in flat] == before
+        assert [disk.format for disk in flat] == ["raw", "raw"]
+        census = await provider.census()
+        assert census.temporary == ()
+        assert "t1/machine/l1" in census.kept
+        await provider.stop_machines("t1", timeout_s=0)
+        assert [content(disk, tmp_path) for disk in flat] == before
 
     async def test_flattened_disks_need_nothing_else_and_survive_the_release_of_what_was_temporary(
         self, provider: TargetProvider, tmp_path: Path
