@@ -1,0 +1,23 @@
+"""One source server for all end-to-end tests: building it takes longer than most of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from tests.e2e.source_disks import MountedSource, mounted_source
+
+
+@pytest.fixture(scope="session")
+def source(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MountedSource]:
+    """A Debian 12 server on two disks, mounted. A test may change it as long as it stays bootable."""
+    with mounted_source(tmp_path_factory.mktemp("source")) as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def note(pytestconfig: pytest.Config) -> Callable[[str], None]:
+    """Print a figure, also while pytest captures what tests print."""
+    terminal = pytestconfig.get_terminal_writer()
+    return lambda text: terminal.line(f"\n  {text}")
