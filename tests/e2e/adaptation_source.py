@@ -17,7 +17,8 @@ from contracts.inventory import (
 )
 from contracts.layout import TargetLayout
 from contracts.messages.agent import AttachedDisk
-from tests.debian_tree import debian_tarball
+from demo.debian_tree import unpack_tree
+from tests.debian_tree import debian_tarball, prepare_login
 
 MIB = 1 << 20
 ROOT_UUID = "6d2f1c3e-1111-4222-8333-123456789abc"
@@ -114,8 +115,8 @@ def make_replica(folder: Path, layout: TargetLayout) -> None:
     prepared.partition_and_format(layout)
     volumes = prepared.mount_volumes(layout)
     root = volumes[0]
-    tar = ["tar", "-C", str(root), "--numeric-owner", "--xattrs", "-I", "zstd", "-xf", str(debian_tarball())]
-    subprocess.run(tar, check=True)
+    unpack_tree(debian_tarball(), root)
+    prepare_login(root, "source")
     (root / "etc/fstab").write_text(FSTAB)
     (root / "etc/network/interfaces").write_text(INTERFACES)
     for name in ("data", "backup"):

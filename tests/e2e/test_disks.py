@@ -153,6 +153,24 @@ def test_volumes_are_mounted_apart_for_the_copy_and_together_for_the_adaptation(
 
 
 @in_private_namespace
+def test_every_layer_of_several_disks_is_reached_while_all_are_attached(tmp_path: Path) -> None:
+    disks = PreparedDisks(tmp_path / "work")
+    attached = []
+    for name in ("vda", "vdb", "vdc"):
+        raw = image(tmp_path / f"{name}.raw", 8 * MIB)
+        raw.write_bytes(name.encode().ljust(8 * MIB, b"\0"))
+        layer = tmp_path / f"{name}.qcow2"
+        subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", "-F", "raw", "-b", str(raw), str(layer)], check=True)
+        attached.append(AttachedDisk(name=name, path=str(layer), format="qcow2"))
+        disks.attach(attached)
+    for disk in attached:
+        with disks.raw_path(disk.name).open("rb") as file:
+            assert file.read(3) == disk.name.encode()
+    disks.detach()
+    assert not (tmp_path / "work").exists()
+
+
+@in_private_namespace
 def test_mount_point_that_is_a_link_out_of_the_tree_stays_inside(tmp_path: Path) -> None:
     plan = layout()
     disks = PreparedDisks(tmp_path / "work")

@@ -16,6 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final
 
+from agents.target.disks.mounts import mounts_below, unmount_below
 from agents.target.namespace import MNT_DETACH, MS_BIND, MS_SHARED, mount, unmount
 from contracts.errors import MigrationError
 from contracts.errors.disks import EXPORT_FAILED
@@ -28,17 +29,20 @@ _starter = ThreadPoolExecutor(max_workers=1, thread_name_prefix="export-starter"
 
 
 def share_folder(folder: Path) -> None:
-    """Make a folder in which exports appear for this process although their daemons mount them elsewhere."""
-    folder.mkdir(mode=0o700, exist_ok=True)
-    if not os.path.ismount(folder):
+    """Make a folder in which exports appear for this process although their daemons mount them elsewhere.
+
+    May be repeated: a second mount on it would hide the exports that are there (`os.path.ismount` sees no bind
+    mount within one file system).
+    """
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if folder not in mounts_below(folder):
         mount(str(folder), str(folder), flags=MS_BIND)
         mount("none", str(folder), flags=MS_SHARED)
 
 
 def unshare_folder(folder: Path) -> None:
-    """Undo `share_folder`; its exports must be closed."""
-    if os.path.ismount(folder):
-        unmount(str(folder))
+    """Undo `share_folder`; its exports must be closed. May be repeated."""
+    unmount_below(folder)
 
 
 class Qcow2Export:
