@@ -123,8 +123,8 @@ class DirectoryVerification(Model):
 class VerificationReport(Model):
     """The replica as read back from its disk, against what the last round read on the source.
 
-    Entries that the source has changed since then are counted as changed_since, never as different or
-    missing. The path lists are capped, the counts are not.
+    Entries that the source has changed since then are listed apart, as changed_since: that is no defect of the
+    replica, and excuses none. The path lists are capped, the counts are not.
     """
 
     files: int = 0

@@ -39,7 +39,7 @@ class Verdicts:
         self._list(mount_point, path, "extra")
 
     def changed_since(self, mount_point: str, path: bytes) -> None:
-        """The entry is not equal, but the source has changed it since the last round."""
+        """The source has changed the entry since the last round."""
         self._list(mount_point, path, "changed_since")
 
     def report(self, *, seconds: float) -> VerificationReport:

@@ -106,6 +106,7 @@ class VerificationSource:
             part = encode_part(DirectoryPart(volume, path, after, until, is_last, entries))
             content_bytes = sum(row.size for row in chosen if row.kind is EntryKind.REGULAR)
             parts.append((part, content_bytes))
+            self._note_changes(volume, path, chosen)
             mount_point = self._volumes[volume].mount_point
             self._verdicts.count(mount_point, path, files=len(chosen), size=content_bytes)
             self._tally.seen(volume, content_bytes)
@@ -139,31 +140,34 @@ class VerificationSource:
             if not self._exclusions[volume].reason(path, entry.name):
                 self._verdicts.unexpected(mount_point, full)
             return
-        if self._has_changed(volume, path, entry):
-            self._verdicts.changed_since(mount_point, full)
-        elif status is Status.MISSING:
+        if status is Status.MISSING:
             self._verdicts.missing(mount_point, full)
         else:
             what = tuple((aspect.name or "").lower() for aspect in Aspect if aspect in aspects)
             self._verdicts.different(mount_point, full, what)
 
-    def _has_changed(self, volume: int, path: bytes, entry: Entry) -> bool:
-        """Whether the source's own entry is no longer what the catalogue says."""
-        row = self._catalogue.get(entry.row)
-        if row is None:
-            return True
+    def _note_changes(self, volume: int, path: bytes, rows: list[Row]) -> None:
+        """List what the source has changed since the round that the catalogue describes.
+
+        That excuses no difference: the target is compared with what the round read.
+        """
         try:
             directory = open_directory(self._roots[volume], path)
         except OSError:
-            return True
-        try:
-            state = os.stat(entry.name or b".", dir_fd=directory, follow_symlinks=False)
-        except OSError:
-            return True
-        finally:
-            os.close(directory)
-        return (row.ctime_ns, row.mtime_ns, row.inode) != (
-            signed(state.st_ctime_ns),
-            signed(state.st_mtime_ns),
-            signed(state.st_ino),
-        ) or row.size != state.st_size
+            changed = rows
+        else:
+            try:
+                changed = [row for row in rows if _has_changed(directory, row)]
+            finally:
+                os.close(directory)
+        for row in changed:
+            self._verdicts.changed_since(self._volumes[volume].mount_point, join(path, row.name))
+
+
+def _has_changed(directory: int, row: Row) -> bool:
+    try:
+        state = os.stat(row.name or b".", dir_fd=directory, follow_symlinks=False)
+    except OSError:
+        return True
+    found = (signed(state.st_ctime_ns), signed(state.st_mtime_ns), signed(state.st_ino), state.st_size)
+    return found != (row.ctime_ns, row.mtime_ns, row.inode, row.size)

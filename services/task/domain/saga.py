@@ -137,7 +137,7 @@ def note(task: Task, cause: Cause, **learned: Any) -> Task:
 def _home(task: Task) -> tuple[Leg, Failure | None]:
     """Where a task with a point rests: launched, or failed as long as no launch has been good."""
     if task.target.machine is None and task.launch_failure is not None:
-        return Leg.FAILED, task.launch_failure
+        return Leg.PAUSED if task.launch_failure.is_resumable else Leg.FAILED, task.launch_failure
     return Leg.LAUNCHED, None
 
 

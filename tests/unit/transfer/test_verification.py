@@ -69,6 +69,7 @@ def test_every_tampering_is_found_and_named(pair) -> None:
     assert "/etc/same" not in found
     assert report.missing_paths == ("/etc/missing",)
     assert report.extra_paths == ("/etc/extra",)
+    assert "/etc/changed" in found, "a change on the source excuses no difference of the replica"
     assert report.changed_since_paths == ("/etc/changed",)
     assert (report.missing, report.extra, report.changed_since) == (1, 1, 1)
     counts = {item.path: item for item in report.directories}

@@ -71,8 +71,11 @@ def disk_of_mount(mount: Mount, name: str, options: LayoutOptions) -> TargetDisk
 def _disk_of_whole_file_system(disk: Disk, name: str, moving: Moving, options: LayoutOptions) -> TargetDisk:
     volume = moving.get(disk.name)
     file_system = disk.file_system
-    if volume is not None and file_system is None:
-        file_system = file_system_of_mount(volume.mount, seed=options.seed)
+    if volume is not None:
+        planned = file_system_of_mount(volume.mount, seed=options.seed)
+        # A plain folder has a kind and a size, but nothing that fstab and boot loader could name.
+        has_name = file_system is not None and file_system.uuid
+        file_system = file_system if has_name else planned.model_copy(update={"size_bytes": disk.size_bytes})
     has_to_boot = not options.is_data_only and volume is not None and volume.mount.mount_point in {"/", "/boot"}
     if volume is not None and file_system is not None and has_to_boot:
         return _disk_with_one_partition(
