@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Final
 
 _PROJECT: Final = Path(__file__).resolve().parents[2]
+# A build of 28 MB per change of a source file would fill the cache.
+_BUILDS_KEPT: Final = 4
 _PACKED: Final = ("agents", "contracts")
 # Imported by nothing that a source server runs; PyInstaller would take them along through optional imports.
 _LEFT_OUT: Final = (
@@ -36,7 +38,14 @@ def build_agent() -> Path:
             shutil.copy(built, unfinished)
             unfinished.chmod(0o755)
             unfinished.replace(program)
+        _forget_old_builds(program)
     return program
+
+
+def _forget_old_builds(newest: Path) -> None:
+    builds = sorted(newest.parent.glob("sms-agent-*"), key=lambda path: path.stat().st_mtime)
+    for path in builds[:-_BUILDS_KEPT]:
+        path.unlink(missing_ok=True)
 
 
 def _cache_folder() -> Path:
