@@ -9,9 +9,12 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
 class CommandLineSettings(BaseSettings):
-    """data: the data folder (SMS_DATA). nats_server: another bus server program than the installed one."""
+    """data: the data folder (SMS_DATA). nats_server: another bus server program than the installed one.
+    power_down_s: how long a target machine may take to power down when SMS stops (SMS_POWER_DOWN_S)."""
 
     model_config = SettingsConfigDict(frozen=True, env_prefix="SMS_", extra="ignore", env_ignore_empty=True)
 
     data: Path = Field(default=Path(".sms"))
     nats_server: str = Field(default="")
+    # A Debian guest needs 5 to 20 s without KVM; one that does not listen must not be waited for for ever.
+    power_down_s: float = Field(default=30, ge=0, le=120)

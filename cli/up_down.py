@@ -14,7 +14,7 @@ from cli.installation import DataFolder, ProcessState, SupervisorState
 from cli.options import DEFAULT_DATA_FOLDER, DataOption, OutputOption
 from cli.output import OutputFormat, out, print_fields, print_json, print_table
 from cli.settings import CommandLineSettings
-from cli.supervisor.census import end_processes, processes_of
+from cli.supervisor.census import end_everything, processes_of
 from cli.supervisor.log_file import last_lines
 from cli.supervisor.plan import Addresses, prepare
 from cli.supervisor.run import HEALTHY_WITHIN_S, Supervisor, is_running, only_supervisor
@@ -22,7 +22,8 @@ from contracts.errors import Failure, MigrationError
 from contracts.errors.cli import ALREADY_RUNNING, NOT_HEALTHY
 
 _POLL_S = 0.1
-_STOP_WITHIN_S = 90.0
+# At worst: the host agent 60 s, a helper that writes out 60 s and its children 10 s, machines, services and bus.
+_STOP_WITHIN_S = 180.0
 
 
 def register(app: typer.Typer) -> None:
@@ -53,24 +54,24 @@ def up(
         plan = prepare(folder, addresses, CommandLineSettings())
         shown = _Announcer(folder)
         asyncio.run(Supervisor(folder, plan, changed=shown.show).run())
-        end_processes(processes_of(folder))
+        end_everything(folder, power_down_s=plan.power_down_s)
 
 
 def down(data: DataOption = DEFAULT_DATA_FOLDER) -> None:
     """Stop everything that runs for a data folder. Tasks keep their state and copies; `sms up` goes on with them."""
     folder = DataFolder.at(data)
     folder.installation()
+    settings = CommandLineSettings()
     state = folder.state()
-    if is_running(folder) and state is not None:
-        _terminate(state.pid)
-        deadline = time.monotonic() + _STOP_WITHIN_S
-        while is_running(folder) and time.monotonic() < deadline:
-            time.sleep(_POLL_S)
-    left = processes_of(folder)
-    machines = [process for process in left if process.name().startswith("qemu-system")]
+    machines = [process for process in processes_of(folder) if process.name().startswith("qemu-system")]
     if machines:
         out.print(f"stopping {len(machines)} target machine(s); their disks stay, and they can be launched again")
-    end_processes(left)
+    if is_running(folder) and state is not None:
+        _terminate(state.pid)
+        deadline = time.monotonic() + _STOP_WITHIN_S + settings.power_down_s
+        while is_running(folder) and time.monotonic() < deadline:
+            time.sleep(_POLL_S)
+    end_everything(folder, power_down_s=settings.power_down_s)
     folder.save_state(SupervisorState(pid=0))
     out.print("stopped")
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import psutil
 
+from agents.host.shutdown import end_targets
 from cli.installation import DataFolder
 
 _GENTLY_S = 10.0
@@ -37,6 +38,14 @@ def processes_of(folder: DataFolder) -> list[psutil.Process]:
     return found
 
 
+def end_everything(folder: DataFolder, *, power_down_s: float) -> None:
+    """End what a supervisor has left behind, or what is left of one that was killed, in the supervisor's order."""
+    end_processes([process for process in processes_of(folder) if _is_host_agent(process)])
+    if os.geteuid() == 0:
+        end_targets(folder.path, power_down_s=power_down_s)
+    end_processes(processes_of(folder))
+
+
 def end_processes(processes: Sequence[psutil.Process]) -> None:
     """SIGTERM, and SIGKILL for what is still there after 10 s."""
     for process in processes:
@@ -45,6 +54,13 @@ def end_processes(processes: Sequence[psutil.Process]) -> None:
     for process in alive:
         _signal(process, kill=True)
     psutil.wait_procs(alive, timeout=_GENTLY_S)
+
+
+def _is_host_agent(process: psutil.Process) -> bool:
+    try:
+        return "agents.host" in process.cmdline()
+    except psutil.Error:
+        return False
 
 
 def _signal(process: psutil.Process, *, kill: bool) -> None:

@@ -51,12 +51,14 @@ class Addresses:
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """bus_server is started first and stopped last. services answer health requests, host_agent does not."""
+    """bus_server is started first and stopped last. services answer health requests, host_agent does not.
+    power_down_s: how long a target machine may take to power down."""
 
     bus_server: ChildSpec
     bus_address: tuple[str, int]
     services: tuple[ChildSpec, ...]
     host_agent: ChildSpec | None
+    power_down_s: float
 
 
 def prepare(folder: DataFolder, addresses: Addresses, settings: CommandLineSettings) -> Plan:
@@ -87,6 +89,7 @@ def prepare(folder: DataFolder, addresses: Addresses, settings: CommandLineSetti
         bus_address=(_reachable(host), port),
         services=tuple(_service(name, folder, files) for name in SERVICES),
         host_agent=_host_agent(folder, files, (host, advertised_host)) if os.geteuid() == 0 else None,
+        power_down_s=settings.power_down_s,
     )
 
 

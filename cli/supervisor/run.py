@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
+from agents.host.shutdown import end_targets
 from cli.client import BusClient, connect
 from cli.installation import DataFolder, SupervisorState
 from cli.supervisor.child import Child, ChildSpec
@@ -89,8 +90,16 @@ class Supervisor:
         finally:
             starting.cancel()
             stopping.cancel()
-            await asyncio.gather(*(child.stop() for child in (*self._services, *self._unasked)))
-            await self._bus_server.stop()
+            await self._stop()
+
+    async def _stop(self) -> None:
+        """The host agent first, since it would start helpers again; then what it has started, helpers with their
+        time to write out what they have received; the bus last, so that everybody can say a last word."""
+        await asyncio.gather(*(child.stop() for child in self._unasked))
+        if self._unasked:
+            await asyncio.to_thread(end_targets, self._folder.path, power_down_s=self._plan.power_down_s)
+        await asyncio.gather(*(child.stop() for child in self._services))
+        await self._bus_server.stop()
 
     async def _start(self) -> None:
         started_at = time.monotonic()

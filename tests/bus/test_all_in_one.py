@@ -16,7 +16,16 @@ from typing import Any
 import psutil
 import pytest
 
+from agents.host.folders import TargetFolder
+from agents.host.layers import create_launch_layer
+from agents.host.machine import launch
+from agents.host.points import take_point
+from agents.host.processes import identify
+from agents.host.replica import create_disks
+from agents.host.settings import HostSettings
 from cli.supervisor.plan import SERVICES
+from contracts.messages.host import LaunchHostMachine
+from contracts.messages.target_provisioner import DiskRequest
 
 pytestmark = [pytest.mark.root, pytest.mark.timeout(180)]
 
@@ -41,6 +50,8 @@ class Installation:
 
 @pytest.fixture(scope="module")
 def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+    environment = pytest.MonkeyPatch()
+    environment.setenv("SMS_POWER_DOWN_S", "1")
     running = Installation(tmp_path_factory.mktemp("all-in-one") / "data")
     started_at = time.monotonic()
     ended = running.run("up", "--detach", "--bus-listen", "127.0.0.1:0")
@@ -50,6 +61,7 @@ def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installat
         yield running
     finally:
         running.run("down")
+        environment.undo()
 
 
 def test_status_has_the_stable_keys(installation: Installation) -> None:
@@ -133,10 +145,25 @@ def test_secrets_are_readable_by_their_owner_only(installation: Installation) ->
         assert path.stat().st_mode & 0o077 == 0, path
 
 
+def start_machine(data: Path) -> int:
+    """A target machine that has nothing to boot from, and does not hear its power button."""
+    folder = TargetFolder.of(data, "t1")
+    create_disks(folder, (DiskRequest(name="vda", size_bytes=1 << 20),))
+    take_point(folder, "p1")
+    create_launch_layer(folder, layer_id="l1", point_id="p1")
+    request = LaunchHostMachine(target_id="t1", layer_id="l1", cpu_count=1, memory_bytes=64 << 20, is_isolated=True)
+    settings = HostSettings(data_folder=data, bus_url="", boot_probe_kernel=Path("/nonexistent"))
+    record = launch(folder, request, settings)
+    assert record.process is not None
+    return record.process.pid
+
+
 def test_down_leaves_no_process_and_the_next_start_goes_on_with_the_same_address(installation: Installation) -> None:
     before = installation.json("status")
+    machine = start_machine(installation.folder)
     ended = installation.run("down")
     assert ended.returncode == 0, ended.stderr
+    assert identify(machine) is None
     assert not any(psutil.pid_exists(one["pid"]) for one in before["services"])
     mark = f"SMS_INSTALLATION={installation.folder}".encode()
     assert not [pid for pid in psutil.pids() if mark in environment_of(pid)]
