@@ -56,7 +56,7 @@ agent: install ## build the agent as one self-contained file (cached by what it 
 bench: install ## one benchmark: make bench BENCH=copy
 	@test -n "$(BENCH)" || { echo "say which: make bench BENCH=name; there are:" \
 	  "$$(ls benchmarks/*.py 2>/dev/null | xargs -rn1 basename -s .py | tr '\n' ' ')" >&2; exit 2; }
-	@$(PYTHON) -m benchmarks.$(BENCH)
+	@$(PYTHON) -m benchmarks.$(subst -,_,$(BENCH))
 
 compose-test: install ## the containers of docker-compose.yml with locally built images: up, one agent, down
 	@scripts/install.sh --with-docker
