@@ -134,12 +134,28 @@ class BootLoader(Model):
     other_systems: tuple[str, ...] = ()
 
 
+class SwapFile(Model):
+    """A file that is a swap area, by its own header. path has no symbolic links in it.
+
+    uuid and label as blkid writes them, "" when it has none. Its content is never copied: the target makes a new,
+    empty one.
+    """
+
+    path: str
+    size_bytes: int
+    uuid: str = ""
+    label: str = ""
+    page_size: int = 4096
+
+
 class SourceInventory(Model):
     """Everything that an agent reports of its server, once after its start and again when it changes.
 
     fingerprint: hashes of several identity sources (machine id, DMI UUID, MAC set, system disk id), by name;
     a match only proposes that two registrations are the same machine. root_path: --root of a mounted tree,
     "/" for a live server. hypervisor: kvm, vmware, xen, hyperv, virtualbox, parallels, "" for none or unknown.
+    swap_files: those in use or in fstab; swap_file_headers: those of them that hold a swap area, which alone are
+    left out of a copy and made again.
     """
 
     hostname: str
@@ -156,6 +172,7 @@ class SourceInventory(Model):
     mounts: tuple[Mount, ...] = ()
     network_interfaces: tuple[NetworkInterface, ...] = ()
     swap_files: tuple[str, ...] = ()
+    swap_file_headers: tuple[SwapFile, ...] = ()
     root_path: str = "/"
     is_live: bool = True
     agent_version: str = ""

@@ -98,7 +98,12 @@ class SourceAgent:
         folder = TaskFolder(self._state_folder, command.task_id)
         folder.remember(command)
         work = TransferWork(
-            command, folder=folder, roots=self._roots, own_paths=self._own_paths, on_progress=self._report
+            command,
+            folder=folder,
+            roots=self._roots,
+            own_paths=self._own_paths,
+            swap_files=[file.path for file in self._inventory.swap_file_headers],
+            on_progress=self._report,
         )
         self._running[command.task_id] = work
         result = await work.run()

@@ -39,12 +39,14 @@ class TransferWork:
         folder: TaskFolder,
         roots: Mapping[str, Path],
         own_paths: Sequence[str],
+        swap_files: Sequence[str] = (),
         on_progress: OnProgress,
     ) -> None:
         self.command = command
         self._folder = folder
         self._roots = roots
         self._own_paths = own_paths
+        self._swap_files = swap_files
         self._on_progress = on_progress
         self._loop = asyncio.get_running_loop()
         self._session: SourceSession | None = None
@@ -100,6 +102,7 @@ class TransferWork:
             state_folder=self._folder.work(command.generation),
             excludes=command.excludes,
             own_paths=self._own_paths,
+            swap_files=self._swap_files,
             rate_limit_bit_s=command.rate_limit_bit_s,
             on_progress=self._report,
         )

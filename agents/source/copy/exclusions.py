@@ -1,4 +1,4 @@
-"""What is left out of a copy: the user's excludes, the agent itself, the empty lost+found of a file system."""
+"""What is left out of a copy: the user's excludes, the agent itself, swap files, lost+found of a file system."""
 
 from __future__ import annotations
 
@@ -17,10 +17,12 @@ class Exclusions:
     but not the directory. A path on another volume matters only there.
     """
 
-    def __init__(self, mount_point: str, *, excludes: Sequence[str], own_paths: Sequence[str]) -> None:
+    def __init__(
+        self, mount_point: str, *, excludes: Sequence[str], own_paths: Sequence[str], swap_files: Sequence[str] = ()
+    ) -> None:
         self._reasons: dict[bytes, str] = {}
         self._contents: dict[bytes, str] = {}
-        for paths, reason in ((excludes, "excluded"), (own_paths, "own")):
+        for paths, reason in ((swap_files, "swap"), (excludes, "excluded"), (own_paths, "own")):
             for path in paths:
                 self._add(mount_point, path, reason)
 

@@ -38,9 +38,9 @@ class SourceSession:
     folder goes on where a killed one stopped.
 
     volumes: in copying order; source_path must show the file system as it is, without what is mounted below it
-    (a private bind mount of its root, or any path on kernels from 5.2 on). excludes, own_paths: absolute, as the
-    migrated system sees them. on_progress: called at most twice a second, and once at the end, from a thread of
-    the session. retry_s: how long a lost target is tried again before a call fails.
+    (a private bind mount of its root, or any path on kernels from 5.2 on). excludes, own_paths, swap_files:
+    absolute, as the migrated system sees them. on_progress: called at most twice a second, and once at the end,
+    from a thread of the session. retry_s: how long a lost target is tried again before a call fails.
     """
 
     def __init__(
@@ -53,6 +53,7 @@ class SourceSession:
         state_folder: Path,
         excludes: Sequence[str],
         own_paths: Sequence[str],
+        swap_files: Sequence[str] = (),
         rate_limit_bit_s: int | None = None,
         on_progress: Callable[[TransferProgress], None],
         retry_s: float = _DEFAULT_RETRY_S,
@@ -66,7 +67,7 @@ class SourceSession:
             endpoints=endpoints, tls=tls, hello=hello, retry_s=retry_s, rate_limit=self._rate_limit
         )
         self._catalogue_path = state_folder / "catalogue.sqlite"
-        self._excludes, self._own_paths = tuple(excludes), tuple(own_paths)
+        self._excludes, self._own_paths, self._swap_files = tuple(excludes), tuple(own_paths), tuple(swap_files)
         self._on_progress = on_progress
         self._lock = threading.Lock()
         self._channel: Channel | None = None
@@ -191,7 +192,9 @@ class SourceSession:
             raise MigrationError(SOURCE_UNREADABLE, path=volume.source_path, reason=reason) from error
 
     def _exclusions(self, volume: CopyVolume) -> Exclusions:
-        return Exclusions(volume.mount_point, excludes=self._excludes, own_paths=self._own_paths)
+        return Exclusions(
+            volume.mount_point, excludes=self._excludes, own_paths=self._own_paths, swap_files=self._swap_files
+        )
 
     @contextmanager
     def _catalogue(self) -> Iterator[Catalogue]:

@@ -17,7 +17,7 @@ from agents.source.inventory.mounts import PlacedMount, describe_mount, placed_m
 from agents.source.inventory.network import read_network_interfaces
 from agents.source.inventory.operating_system import architecture_of, read_operating_system
 from agents.source.inventory.plain_folder import folder_as_disk
-from agents.source.inventory.swap_files import read_swap_files
+from agents.source.inventory.swap_files import read_swap_file_headers, read_swap_files
 from agents.source.inventory.system_tree import SystemTree
 from contracts.inventory import Disk, Firmware, Mount, SourceInventory
 
@@ -79,6 +79,7 @@ def collect(root: Path = Path("/"), *, agent_version: str = "") -> SourceInvento
             disks, mounts = [folder.model_copy(update={"is_system": True}), *disks], (top, *mounts[1:])
         # The system of an attached disk is this machine's own (rescue boot), an image file's is another's.
         is_same_machine = tree.is_live or any(disk.is_system and disk.transport not in ("loop", "") for disk in disks)
+        swap_files = read_swap_files(tree)
         interfaces = read_network_interfaces() if is_same_machine else ()
         loader, arguments = read_boot_loader(tree)
         running = os.uname().machine
@@ -96,7 +97,8 @@ def collect(root: Path = Path("/"), *, agent_version: str = "") -> SourceInvento
             disks=_sorted_disks(disks, is_live=tree.is_live),
             mounts=mounts,
             network_interfaces=interfaces,
-            swap_files=read_swap_files(tree),
+            swap_files=swap_files,
+            swap_file_headers=read_swap_file_headers(tree, swap_files),
             root_path=str(root),
             is_live=tree.is_live,
             agent_version=agent_version,

@@ -6,6 +6,8 @@ import ctypes
 import errno
 import os
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 _SYS_OPENAT2 = 437  # the same number on every architecture
@@ -51,6 +53,25 @@ class SystemTree:
             number = ctypes.get_errno()
             raise OSError(number, os.strerror(number), path)
         return descriptor
+
+    @contextmanager
+    def open_file(self, path: str) -> Iterator[int]:
+        """A descriptor of the regular file that path leads to. Raises OSError, also when it is something else."""
+        # O_NONBLOCK: a FIFO planted under the name must not stop the agent.
+        descriptor = self._open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY)
+        try:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                raise OSError(errno.EINVAL, "not a regular file", path)
+            yield descriptor
+        finally:
+            os.close(descriptor)
+
+    def path_of(self, descriptor: int) -> str:
+        """The path in this tree of an open file, without symbolic links. Raises OSError when it is not in it."""
+        path = Path(os.readlink(f"/proc/self/fd/{descriptor}"))
+        if not path.is_relative_to(self.root):
+            raise OSError(errno.EXDEV, "outside of the tree", str(path))
+        return str("/" / path.relative_to(self.root))
 
     def read_bytes(self, path: str, limit: int = _LARGEST_TEXT_BYTES) -> bytes:
         """The first bytes of a regular file; b"" when there is none or it is something else."""

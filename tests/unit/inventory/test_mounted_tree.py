@@ -18,6 +18,7 @@ from .conftest import run
 
 Make = Callable[..., Path]
 MIB = 1 << 20
+UUID = "0f1e2d3c-4444-4555-8666-abcdefabcdef"
 SYSTEM_TABLE = """label: dos
 label-id: 0xcafe0001
 start=2048, size=131072, type=83, bootable
@@ -62,9 +63,16 @@ def fill_system(root: Path) -> None:
     write(root, "/etc/hostname", "orders\n")
     write(root, "/etc/machine-id", "0123456789abcdef0123456789abcdef\n")
     write(
-        root, "/etc/fstab", "UUID=1 / ext4 defaults 0 1\n/swap\\040file none swap sw 0 0\n/dev/sda5 none swap sw 0 0\n"
+        root,
+        "/etc/fstab",
+        "UUID=1 / ext4 defaults 0 1\n/swap\\040file none swap sw 0 0\n"
+        "/accounts.db none swap sw 0 0\n/dev/sda5 none swap sw 0 0\n",
     )
-    write(root, "/swap file", "")
+    write(root, "/var/swap area", "")
+    run("truncate", "-s", "1M", root / "var/swap area")
+    run("mkswap", "-U", UUID, "-L", "swap1", root / "var/swap area")
+    (root / "swap file").symlink_to("/var/swap area")
+    write(root, "/accounts.db", "named as swap, but no swap area")
     write(root, "/boot/grub/grub.cfg", GRUB)
     for release in ("6.1.0-9-amd64", "6.1.0-21-amd64"):
         write(root, f"/boot/vmlinuz-{release}", "kernel")
@@ -141,7 +149,9 @@ def test_system_is_described_from_its_own_files(system: Path) -> None:
     assert found.boot_loader.other_systems == ("Windows 10 (on /dev/sda1)",)
     assert found.kernel_release == "6.1.0-9-amd64"
     assert found.kernel_command_line == "root=UUID=1 ro"
-    assert found.swap_files == ("/swap file",)
+    assert found.swap_files == ("/accounts.db", "/swap file")
+    (area,) = found.swap_file_headers
+    assert (area.path, area.size_bytes, area.uuid, area.label) == ("/var/swap area", 1 << 20, UUID, "swap1")
     assert (found.is_live, found.root_path, found.agent_version) == (False, str(system), "1.2.3")
     assert found.network_interfaces == ()
     assert set(found.fingerprint) == {"machine_id", "system_disk"}

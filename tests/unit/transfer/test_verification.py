@@ -85,22 +85,31 @@ def test_untouched_replica_is_equal(pair) -> None:
     assert report.files == 15
 
 
-def test_excluded_and_own_paths_stay_away_and_are_listed(tmp_path: Path) -> None:
+def test_excluded_and_own_paths_and_swap_files_stay_away_and_are_listed(tmp_path: Path) -> None:
     source, target = tmp_path / "source", tmp_path / "target"
     target.mkdir()
-    for name in ("var/cache/a", "var/lib/agent/secret", "opt/sms-agent", "proc/x", "home/kept", "lost+found"):
+    for name in (
+        "var/cache/a",
+        "var/lib/agent/secret",
+        "opt/sms-agent",
+        "proc/x",
+        "home/kept",
+        "swap.img",
+        "lost+found",
+    ):
         path = source / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.mkdir() if name == "lost+found" else path.write_bytes(b"x")
     (target / "lost+found").mkdir()
     excludes, own = ("/var/cache", "/proc/*", "/elsewhere/home"), ("/opt/sms-agent", "/var/lib/agent")
-    pair = Pair(tmp_path, {0: (source, target, "/")}, excludes=excludes, own_paths=own)
+    pair = Pair(tmp_path, {0: (source, target, "/")}, excludes=excludes, own_paths=own, swap_files=("/swap.img",))
     try:
         summary = pair.source.copy()
         reasons = {item.path: item.reason for item in summary.skipped_paths}
         assert reasons == {
             "/var/cache": "excluded",
             "/proc/x": "excluded",
+            "/swap.img": "swap",
             "/opt/sms-agent": "own",
             "/var/lib/agent": "own",
         }
