@@ -218,6 +218,10 @@ class Catalogue:
             query += "FROM fact WHERE name = 'folded_sequence'))"
             return int(self._database.execute(query).fetchone()[0])
 
+    def durable_sequence(self) -> int:
+        """The greatest sequence that the target has named durable, as far as it was written down."""
+        return self.fact("folded_sequence")
+
     def lose(self, ranges: Sequence[tuple[int, int]]) -> int:
         """Mark what frames in the given ranges (inclusive) carried as not held; returns their wire bytes."""
         lost = 0

@@ -87,8 +87,11 @@ class Channel:
 
     @property
     def durable(self) -> int:
-        """The last known durable watermark."""
-        return self._durable
+        """The last durable watermark of this session; 0 until the target has named one.
+
+        One that it names covers the sessions before too, which the number that a session begins with does not.
+        """
+        return self._durable if self._durable >= self._first else 0
 
     def open(self, decide: Callable[[HelloReply], int]) -> None:
         """Connect and begin a session. decide gets the target's reply and returns the first sequence."""

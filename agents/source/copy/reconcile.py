@@ -19,22 +19,27 @@ class Reconciliation:
     def first_sequence(self, reply: HelloReply) -> int:
         """The first sequence of the session to be begun: above all that any session has used."""
         first = max(self._catalogue.last_sequence(), reply.highest_seen) + 1
-        lost_bytes = self._catalogue.lose(_lost_ranges(reply))
+        lost_bytes = self._catalogue.lose(self._lost_ranges(reply))
         # More: frames that a killed source had not yet written down. Less: the target lost what it had called
-        # durable. Both are sent again.
+        # durable. Both are sent again; not so what a target without a journal cannot count.
         unknown_bytes = reply.held_bytes - self._catalogue.held_bytes()
-        self._tally.bytes_resent += lost_bytes + abs(unknown_bytes)
+        self._tally.bytes_resent += lost_bytes + (abs(unknown_bytes) if reply.sessions else 0)
         self._catalogue.set_fact("folded_bytes", self._catalogue.fact("folded_bytes") + unknown_bytes)
         self._catalogue.commit()
         return first
 
+    def _lost_ranges(self, reply: HelloReply) -> list[tuple[int, int]]:
+        """Sequences that no session holds.
 
-def _lost_ranges(reply: HelloReply) -> list[tuple[int, int]]:
-    """Sequences that no session holds. Without any session the target has lost its memory: all of them."""
-    ranges = []
-    start = 0
-    for mark in reply.sessions:
-        if start < mark.first and start > 0:
-            ranges.append((start, mark.first - 1))
-        start = mark.held + 1
-    return [*ranges, (start, _END)]
+        A target without any session has lost its journal with its temporary volume, not its disks: what it had
+        once named durable is on them (disks that were made anew have a new generation, hence a new catalogue).
+        """
+        if not reply.sessions:
+            return [(self._catalogue.durable_sequence() + 1, _END)]
+        ranges = []
+        start = 0
+        for mark in reply.sessions:
+            if start < mark.first and start > 0:
+                ranges.append((start, mark.first - 1))
+            start = mark.held + 1
+        return [*ranges, (start, _END)]

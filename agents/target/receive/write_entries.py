@@ -64,7 +64,8 @@ def open_existing(directory: int, name: bytes, access: int) -> int:
     try:
         descriptor = unprotected(directory, name, lambda: os.open(name, access | _OPEN, dir_fd=directory))
     except OSError as error:
-        if error.errno in (errno.ELOOP, errno.ENXIO, errno.EISDIR, errno.ENODEV):
+        # EACCES: a device node, as the replica is mounted nodev.
+        if error.errno in (errno.ELOOP, errno.ENXIO, errno.EISDIR, errno.ENODEV, errno.EACCES):
             raise FileNotFoundError(errno.ENOENT, "not a regular file") from error
         raise
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
