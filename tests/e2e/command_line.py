@@ -148,7 +148,14 @@ class Installation:
         return psutil.Process(json.loads(records[0].read_text())["process"]["pid"])
 
     def leftovers(self) -> list[str]:
-        """Loop devices, mounts and processes of this installation that are there now."""
+        """Loop devices, mounts and processes of this installation that stay."""
+        # A supervisor that has stopped everything takes some milliseconds to end itself.
+        deadline = time.monotonic() + 5
+        while (found := self._leftovers()) and time.monotonic() < deadline:
+            time.sleep(_POLL_S)
+        return found
+
+    def _leftovers(self) -> list[str]:
         loops = subprocess.run(["losetup", "-nlO", "NAME,BACK-FILE"], capture_output=True, text=True, check=True).stdout
         mounts = Path("/proc/self/mountinfo").read_text()
         found = [line for line in (*loops.splitlines(), *mounts.splitlines()) if str(self.data) in line]

@@ -77,6 +77,11 @@ def change_odd_tree(folder: Path, seed: int) -> None:
     with (folder / "hole-middle").open("r+b") as file:
         file.seek(5 * MIB)
         file.write(b"an island in the hole")
+    (folder / "character-device").unlink()
+    os.mknod(folder / "character-device", stat.S_IFCHR | 0o640, os.makedev(1, 5))
+    os.link(folder / "block-device", folder / "links/block device too")
+    (folder / "fifo").chmod(0o600)
+    os.rename(folder / "fifo", folder / "fifo renamed")
     (folder / "new").mkdir()
     (folder / "new/file").write_bytes(noise.randbytes(123_456))
     os.mkfifo(folder / "new/fifo")
