@@ -113,6 +113,11 @@ def leftovers_on_host(data_folder: Path, kept_images: tuple[Path, ...]) -> tuple
     )
 
 
+def running_machines(data_folder: Path) -> tuple[str, ...]:
+    """The target machines of a data folder that run."""
+    return tuple(text for text in _processes_of(data_folder) if " qemu-system" in text)
+
+
 def _processes_of(data_folder: Path) -> list[str]:
     mark = f"SMS_INSTALLATION={data_folder}".encode()
     found = []

@@ -26,14 +26,18 @@ from demo.proof import (
     leftovers_on_host,
     prove_journal,
     prove_orders,
+    running_machines,
 )
 from demo.report import DemoReport
 from demo.source_side import HOST_AS_SEEN_BY_GUESTS, SourceSide
-from demo.ssh import Ssh
+from demo.ssh import RemoteCommandError, Ssh
 from demo.tree_comparison import Circumstances, TreeComparison
 
 _ADAPTATION_JOURNAL: Final = "/var/lib/sms-adapt"
+# Every ext file system has its own, as old as itself; what is in it is compared.
+_MADE_BY_MKFS: Final = "/lost+found"
 _CUTOVER_TIMEOUT_S: Final = 900.0
+_SHUTDOWN_TIMEOUT_S: Final = 120.0
 
 
 class Story:
@@ -186,11 +190,23 @@ class Story:
             self._source.uninstall_agent()
             access_key = self._secrets["access_key"]
             self._leftovers += leftovers_inside(self._source.machine.ssh, name="source", access_key=access_key)
+            self._shut_the_target_down()
             self._sms.run("down")
             self._source.end()
             named = (*task["target"]["disks"], *task["target"]["replica_disks"])
             self._leftovers += leftovers_on_host(self._data, tuple(Path(disk["path"]) for disk in named))
         return task
+
+    def _shut_the_target_down(self) -> None:
+        """In order, so that its file systems can be read without replaying a journal."""
+        deadline = time.monotonic() + _SHUTDOWN_TIMEOUT_S
+        if running_machines(self._data):
+            self._target.wait(timeout_s=_SHUTDOWN_TIMEOUT_S)
+            with suppress(RemoteCommandError):
+                self._target.run("systemctl poweroff")
+        while running_machines(self._data) and time.monotonic() < deadline:
+            time.sleep(0.2)
+        self._target.close()
 
     def _compare(self, task: dict[str, Any]) -> TreeComparison:
         with self._step("compare both servers' disks, independently"):
@@ -205,7 +221,7 @@ class Story:
                     scratch,
                     Circumstances(
                         left_out=frozenset(os.fsencode(path) for path in (*OWN_PATHS, _ADAPTATION_JOURNAL)),
-                        adapted=frozenset(os.fsencode(path) for path in adapted),
+                        adapted=frozenset(os.fsencode(path) for path in (*adapted, _MADE_BY_MKFS)),
                         source_changed_after=self._server_time_at_stop,
                         target_changed_after=self._target_booted_at,
                     ),
