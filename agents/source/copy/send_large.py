@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from agents.source.copy.sender import Output
 
 _FRAME_CHUNKS = 64
+_HOLE_BYTES = 4096
+_ZEROS = bytes(_HOLE_BYTES)
 
 
 class LargeFileSender:
@@ -130,6 +132,8 @@ class _Pass:
             pieces = _differing(offset, data, hashes, old, self._row.block_bytes)
         else:
             pieces = [Piece(offset, len(data), data)]
+        if not self._is_fresh and self._is_sparse:
+            pieces = [part for piece in pieces for part in _zeros_as_holes(piece)]
         self._pieces += pieces
         self._pending_bytes += sum(piece.length for piece in pieces if piece.data is not None)
         self._chunks.append(ChunkRow(self._row.row, index, UNHELD, hashes))
@@ -160,9 +164,13 @@ class _Pass:
             entry.flags |= FIRST
             if self._is_in_place:
                 entry.flags |= IN_PLACE
-        if self._is_fresh and self._reading.state.st_blocks * 512 < self._size:
+        if self._is_fresh and self._is_sparse:
             entry.flags |= SPARSE
         return entry
+
+    @property
+    def _is_sparse(self) -> bool:
+        return self._reading.state.st_blocks * 512 < self._size
 
     def _finish(self, total: ChunkedHash, *, is_same: bool) -> None:
         row = self._row
@@ -210,3 +218,21 @@ def _differing(offset: int, data: bytes, hashes: bytes, old: bytes, block_bytes:
     if start is not None:
         pieces.append(Piece(offset + start, len(data) - start, view[start:]))
     return pieces
+
+
+def _zeros_as_holes(piece: Piece) -> list[Piece]:
+    """The piece with its blocks of zeros as holes: whatever the target has there, it keeps no blocks for them."""
+    if piece.data is None:
+        return [piece]
+    parts: list[Piece] = []
+    view = memoryview(piece.data)
+    start, was_zero = 0, None
+    for at in range(0, len(view), _HOLE_BYTES):
+        block = view[at : at + _HOLE_BYTES]
+        is_zero = block == _ZEROS[: len(block)]
+        if was_zero is not None and is_zero != was_zero:
+            parts.append(Piece(piece.offset + start, at - start, None if was_zero else view[start:at]))
+            start = at
+        was_zero = is_zero
+    parts.append(Piece(piece.offset + start, len(view) - start, None if was_zero else view[start:]))
+    return parts
