@@ -20,4 +20,10 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MountedSource]:
 def note(pytestconfig: pytest.Config) -> Callable[[str], None]:
     """Print a figure, also while pytest captures what tests print."""
     terminal = pytestconfig.get_terminal_writer()
-    return lambda text: terminal.line(f"\n  {text}")
+    capture = pytestconfig.pluginmanager.getplugin("capturemanager")
+
+    def write(text: str) -> None:
+        with capture.global_and_fixture_disabled():
+            terminal.line(f"\n  {text}")
+
+    return write
