@@ -35,7 +35,8 @@ from contracts.messages.host import BootHostHelper, HostHelper
 _MOUNT_AND_RUN: Final = 'mount -o loop,nodev,nosuid "$1" "$2" && shift 2 && exec "$@"'
 _STOP_GRACE_S: Final = 60.0
 _CHILDREN_GRACE_S: Final = 5.0
-_MOUNT_TIMEOUT_S: Final = 10.0
+# A mount waits for the loop devices of others: more than 10 s were seen on a busy machine.
+_MOUNT_TIMEOUT_S: Final = 45.0
 
 
 class HelperRecord(Model):
@@ -153,8 +154,10 @@ def _await_mount(folder: TargetFolder, process: ProcessIdentity, log: Path) -> N
     """Wait until the helper has its volume. Raises MigrationError SMS.TARGET.HELPER_FAILED with its last words."""
     deadline = time.monotonic() + _MOUNT_TIMEOUT_S
     while not sees_mount(process.pid, folder.helper / "state"):
-        if not is_alive(process) or time.monotonic() > deadline:
-            reason = last_line(read_console(log)) or "it ended without a word"
+        has_ended = not is_alive(process)
+        if has_ended or time.monotonic() > deadline:
+            silence = "it ended without a word" if has_ended else f"no volume mounted within {_MOUNT_TIMEOUT_S:.0f} s"
+            reason = last_line(read_console(log)) or silence
             raise MigrationError(TARGET_HELPER_FAILED, target_id=folder.target_id, reason=reason, log=log)
         time.sleep(0.01)
 
