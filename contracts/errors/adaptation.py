@@ -118,6 +118,11 @@ SWAP_RESUME: Final = _code(
     "{path} names the device {spec} for resuming, which the target does not have.",
     "Remove the setting; the boot only waits for it up to 30 s.",
 )
+SWAP_FILE: Final = _code(
+    "SWAP_FILE",
+    "The swap file {path} of {size_bytes} bytes was not made again: {reason}.",
+    "If the target needs it, make it there with mkswap, and take its line in /etc/fstab back in.",
+)
 GRUB_UUID_UNKNOWN: Final = _code(
     "GRUB_UUID_UNKNOWN",
     "{path} searches the file system {uuid}, which is not on the target's disks.",
@@ -167,6 +172,11 @@ AGENT_OWN: Final = _code(
     "AGENT_OWN",
     "A part of the source's migration agent is on the target: {path}.",
     "Discard this launch layer, exclude the path from the copy, run a sync round and launch again.",
+)
+AGENT_LEFT: Final = _code(
+    "AGENT_LEFT",
+    "A service of {platform} could not be switched off: {path}.",
+    "Disable or uninstall it on the target; it only finds that its platform is gone.",
 )
 FSCK: Final = _code(
     "FSCK",

@@ -6,11 +6,13 @@ import importlib
 import pkgutil
 
 import contracts.errors
-from contracts.errors.code import ErrorCode, all_codes
+from contracts.errors.code import ErrorCode
 
 
 def load_catalogue() -> dict[str, ErrorCode]:
-    """All codes by their name, sorted."""
+    """All codes by their name, sorted: those that the area modules define, and no code of a test."""
+    found = {}
     for module in pkgutil.iter_modules(contracts.errors.__path__):
-        importlib.import_module(f"contracts.errors.{module.name}")
-    return all_codes()
+        area = importlib.import_module(f"contracts.errors.{module.name}")
+        found |= {value.code: value for value in vars(area).values() if isinstance(value, ErrorCode)}
+    return dict(sorted(found.items()))

@@ -74,8 +74,3 @@ class MigrationError(Exception):
     def code(self) -> str:
         """The stable code, for example ``SMS.TARGET.ENOSPC``."""
         return self.failure.code
-
-
-def all_codes() -> dict[str, ErrorCode]:
-    """Every code whose module has been imported; import ``contracts.errors.catalogue`` for all of them."""
-    return dict(sorted(_codes.items()))

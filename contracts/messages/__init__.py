@@ -9,7 +9,7 @@ from contracts.base import Message, all_messages
 
 
 def load_messages() -> dict[tuple[str, int], type[Message]]:
-    """Every message of the contract, by (type, version)."""
+    """Every message of the contract, by (type, version); no message of a test."""
     for module in pkgutil.iter_modules(__path__):
         importlib.import_module(f"{__name__}.{module.name}")
-    return all_messages()
+    return {key: message for key, message in all_messages().items() if message.__module__.startswith(__name__)}
