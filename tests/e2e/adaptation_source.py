@@ -14,6 +14,7 @@ from contracts.inventory import (
     OperatingSystem,
     Partition,
     SourceInventory,
+    SwapFile,
 )
 from contracts.layout import TargetLayout
 from contracts.messages.agent import AttachedDisk
@@ -23,6 +24,7 @@ from tests.debian_tree import debian_tarball, prepare_login
 MIB = 1 << 20
 ROOT_UUID = "6d2f1c3e-1111-4222-8333-123456789abc"
 SWAP_UUID = "6d2f1c3e-1111-4222-8333-123456789abd"
+SWAP_FILE_UUID = "6d2f1c3e-1111-4222-8333-123456789abf"
 DATA_UUID = "6d2f1c3e-1111-4222-8333-123456789abe"
 SOURCE_MAC = "52:54:00:aa:bb:01"
 TARGET_MAC = "52:54:00:12:34:56"
@@ -35,6 +37,7 @@ UUID={SWAP_UUID} none swap sw 0 0
 /dev/sdc1 /backup ext4 defaults 0 2
 /dev/sr0 /media/cdrom0 udf,iso9660 user,noauto 0 0
 files.example:/srv /srv nfs defaults 0 0
+/swap.img none swap sw 0 0
 """
 INTERFACES = """auto lo
 iface lo inet loopback
@@ -99,6 +102,8 @@ def inventory() -> SourceInventory:
             Mount(mount_point="/data", host_path="/data", kind="xfs", volume="sdb", used_bytes=MIB),
         ),
         network_interfaces=(NetworkInterface(name="ens7", mac=SOURCE_MAC, addresses=("192.0.2.10/24",)),),
+        swap_files=("/swap.img",),
+        swap_file_headers=(SwapFile(path="/swap.img", size_bytes=128 * MIB, uuid=SWAP_FILE_UUID, label="swapfile"),),
     )
 
 

@@ -130,6 +130,7 @@ def test_adapted_layer_boots_to_the_login_prompt_and_the_replica_stays_as_it_was
     shown = machine.wait_for("FINISHED")
     assert "order 1" in shown
     assert "partition 150M" in shown
+    assert "/swap.img file" in " ".join(shown.split())
     assert "10.0.2.15/24" in shown
     assert "agent" not in shown.split("order 1")[-1]
     # The server of the network file system is not there, which does not stop the boot; nothing else failed.

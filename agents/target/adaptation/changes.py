@@ -65,7 +65,23 @@ class WriteDisk:
     reason: str
 
 
-Change = WriteFile | MakeLink | RemoveFile | RemoveFolder | WriteDisk
+@dataclass(frozen=True, kw_only=True)
+class MakeSwapFile:
+    """Make a swap file; nothing happens when a file is there. Its folder has to be there.
+
+    identifier: the area's UUID. is_written: with zeros, for kernels that take allocated blocks for holes.
+    """
+
+    path: str
+    size_bytes: int
+    reason: str
+    identifier: str = ""
+    label: str = ""
+    is_on_btrfs: bool = False
+    is_written: bool = False
+
+
+Change = WriteFile | MakeLink | RemoveFile | RemoveFolder | WriteDisk | MakeSwapFile
 
 
 @dataclass(frozen=True, kw_only=True)

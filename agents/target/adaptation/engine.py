@@ -11,7 +11,15 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from agents.target.adaptation.changes import Change, MakeLink, RemoveFile, RemoveFolder, WriteDisk, WriteFile
+from agents.target.adaptation.changes import (
+    Change,
+    MakeLink,
+    MakeSwapFile,
+    RemoveFile,
+    RemoveFolder,
+    WriteDisk,
+    WriteFile,
+)
 from agents.target.adaptation.files import (
     Metadata,
     make_folders,
@@ -24,6 +32,7 @@ from agents.target.adaptation.files import (
 )
 from agents.target.adaptation.journal import Entry, Journal, sha256
 from agents.target.adaptation.removal import remove_all
+from agents.target.adaptation.swap_file import make_swap_file, may_be_removed, swap_header
 from agents.target.adaptation.tree import Tree
 from contracts.adaptation import AdaptationChange
 
@@ -101,6 +110,8 @@ class Engine:
                 return None
             report = AdaptationChange(step=step, path=change.path, operation="delete", reason=change.reason)
             return _Planned(change, report, partial(remove_all, self._tree, change.path))
+        if isinstance(change, MakeSwapFile):
+            return self._make_swap_file(step, change)
         return self._write_disk(step, change)
 
     def _write(self, step: str, change: WriteFile) -> _Planned | None:
@@ -143,6 +154,25 @@ class Engine:
             self._record(path, "")
         report = AdaptationChange(step=step, path=path, operation="delete", reason=change.reason)
         return _Planned(change, report, partial(remove_file, self._tree, path))
+
+    def _make_swap_file(self, step: str, change: MakeSwapFile) -> _Planned | None:
+        path = self._tree.place_of(change.path)
+        if self._tree.link_target(path) is not None or self._tree.status(path) is not None:
+            return None
+        self._journal.append(Entry(number=self._journal.next_number(), path=path, what="swap_file"))
+        after = f"{change.size_bytes} bytes"
+        report = AdaptationChange(step=step, path=path, operation="create", after=after, reason=change.reason)
+        header = swap_header(change.size_bytes, identifier=change.identifier, label=change.label)
+        make = partial(
+            make_swap_file,
+            self._tree,
+            path,
+            change.size_bytes,
+            header,
+            is_on_btrfs=change.is_on_btrfs,
+            is_written=change.is_written,
+        )
+        return _Planned(change, report, make)
 
     def _record(self, path: str, sha256_after: str) -> None:
         """Journal what is at path, and make its folder, journalled too."""
@@ -217,6 +247,8 @@ class Engine:
 
     def _is_ours(self, entry: Entry) -> bool:
         """Whether what is there is what we wrote, or (after an interruption) still what was there before."""
+        if entry.what == "swap_file":
+            return may_be_removed(self._tree, entry.path)
         if entry.what == "disk":
             found: bytes | None = self._disk_bytes(entry)
         else:
@@ -235,7 +267,7 @@ class Engine:
             return disk.read(size_bytes)
 
     def _restore(self, entry: Entry) -> None:
-        if entry.what == "absent":
+        if entry.what in {"absent", "swap_file"}:
             remove_file(self._tree, entry.path)
         elif entry.what == "link":
             make_link(self._tree, entry.path, entry.link_target)

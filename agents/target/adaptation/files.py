@@ -19,6 +19,7 @@ TEMPORARY_SUFFIX: Final = ".sms-new"
 _GET_FLAGS: Final = 0x80086601
 _SET_FLAGS: Final = 0x40086602
 _IMMUTABLE: Final = 0x10
+_NO_COPY_ON_WRITE: Final = 0x00800000
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -77,6 +78,11 @@ def _set_immutable(descriptor: int, *, is_immutable: bool) -> None:
     wanted = flags | _IMMUTABLE if is_immutable else flags & ~_IMMUTABLE
     if wanted != flags:
         fcntl.ioctl(descriptor, _SET_FLAGS, array.array("l", [wanted]))
+
+
+def avoid_copy_on_write(descriptor: int) -> None:
+    """Have an empty file of Btrfs written in place (chattr +C). Raises OSError."""
+    fcntl.ioctl(descriptor, _SET_FLAGS, array.array("l", [_flags(descriptor) | _NO_COPY_ON_WRITE]))
 
 
 def sync_file_system(tree: Tree, path: str) -> None:

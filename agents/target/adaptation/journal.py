@@ -17,11 +17,13 @@ from contracts.errors.adaptation import JOURNAL_BROKEN
 FOLDER: Final = "/var/lib/sms-adapt"
 _LOG: Final = "journal.jsonl"
 _CONTENT_LIMIT_BYTES: Final = 1 << 30
-What = Literal["file", "link", "absent", "folder", "disk"]
+What = Literal["file", "link", "absent", "folder", "disk", "swap_file"]
 
 
 class Entry(Model):
-    """The state of one thing before its change. what: what was at the path ("folder": it was missing and made).
+    """The state of one thing before its change.
+
+    what: what was at the path; "folder" and "swap_file": nothing was, and one was made.
 
     sha256_after: of the content that we wrote, so that a later foreign change is noticed. attributes: base64.
     """

@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 from typing import Final
 
-from agents.target.adaptation.changes import StepResult, WriteDisk
+from agents.target.adaptation.changes import MakeSwapFile, StepResult, WriteDisk
 from agents.target.adaptation.checks.boot_code import boot_code_checks
 from agents.target.adaptation.checks.boot_menu import boot_menu_checks
 from agents.target.adaptation.confinement import PlannedDevice
@@ -27,12 +27,13 @@ from agents.target.adaptation.steps.initramfs import plan_initramfs, plan_module
 from agents.target.adaptation.steps.network.plan import extra_kernel_arguments, network_checks, plan_network
 from agents.target.adaptation.steps.own_agent import own_agent_checks, plan_own_agent
 from agents.target.adaptation.steps.preflight import plan_kernel, plan_preflight
+from agents.target.adaptation.steps.swap_files import plan_swap_files
 from agents.target.adaptation.system import detect_system
 from agents.target.adaptation.tree import Tree
 from agents.target.disks import PreparedDisks
 from contracts.adaptation import AdaptationChange, AdaptationCheck, AdaptationReport, TargetFacts
 from contracts.errors import MigrationError
-from contracts.errors.adaptation import CHANGE_FAILED, FSCK, LEFTOVER
+from contracts.errors.adaptation import CHANGE_FAILED, FSCK, LEFTOVER, SWAP_FILE
 from contracts.inventory import SourceInventory
 from contracts.layout import TargetLayout
 
@@ -194,6 +195,7 @@ class _Run:
         if self._record.is_fatal or kernel is None:
             return
         root_kind = inputs.references.root.file_system.kind if inputs.references.root is not None else ""
+        self._take("S05", plan_swap_files(tree, inputs, kernel))
         self._take("S05", plan_file_system_table(tree, inputs))
         self._take("S07", plan_network(tree, inputs))
         self._take("S08", plan_cloud_init(tree))
@@ -222,7 +224,10 @@ class _Run:
         ]
 
     def _take(self, step: str, result: StepResult) -> None:
-        """Apply a plan. A change that fails is an E check: later steps and the launch would build on it."""
+        """Apply a plan. A change that fails is an E check: later steps and the launch would build on it.
+
+        A swap file alone is a warning: the system also starts without it.
+        """
         try:
             made, failures = self._engine.apply(step, result.changes)
         except (OSError, MigrationError) as error:
@@ -230,8 +235,12 @@ class _Run:
             return
         self._record.changes += made
         for change, problem in failures:
-            path = change.disk if isinstance(change, WriteDisk) else change.path
             reason = problem.strerror or str(problem)
+            if isinstance(change, MakeSwapFile):
+                failure = failed(SWAP_FILE, "W", path=change.path, size_bytes=change.size_bytes, reason=reason)
+                self._record.checks.append(failure)
+                continue
+            path = change.disk if isinstance(change, WriteDisk) else change.path
             self._record.checks.append(failed(CHANGE_FAILED, step=step, path=path, reason=reason))
         self._record.checks += result.checks
         self._record.facts.update(result.facts)

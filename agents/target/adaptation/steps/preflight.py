@@ -74,23 +74,28 @@ def _encrypted(tree: Tree) -> AdaptationCheck:
     return passed(ENCRYPTED)
 
 
+def needed_bytes(mount_point: str) -> int:
+    """What has to be free in a file system for the adaptation, and for the first start after it."""
+    return _NEEDED_BYTES.get(mount_point, _NEEDED_ELSEWHERE_BYTES)
+
+
 def _space(tree: Tree, mount_point: str) -> AdaptationCheck:
     descriptor = tree.open(mount_point, os.O_RDONLY | os.O_DIRECTORY)
     try:
         status = os.fstatvfs(descriptor)
     finally:
         os.close(descriptor)
-    needed_bytes = _NEEDED_BYTES.get(mount_point, _NEEDED_ELSEWHERE_BYTES)
+    needed = needed_bytes(mount_point)
     free_bytes = status.f_bavail * status.f_frsize
     # Btrfs has no fixed number of inodes and says 0 of 0.
     has_inodes = status.f_files == 0 or status.f_favail >= _NEEDED_INODES
-    if free_bytes < needed_bytes or not has_inodes:
+    if free_bytes < needed or not has_inodes:
         return failed(
             SPACE,
             mount_point=mount_point,
             free_bytes=free_bytes,
             free_inodes=status.f_favail,
-            needed_bytes=needed_bytes,
+            needed_bytes=needed,
             needed_inodes=_NEEDED_INODES,
         )
     return passed(SPACE)
