@@ -173,6 +173,11 @@ AGENT_OWN: Final = _code(
     "A part of the source's migration agent is on the target: {path}.",
     "Discard this launch layer, exclude the path from the copy, run a sync round and launch again.",
 )
+AGENT_LEFT: Final = _code(
+    "AGENT_LEFT",
+    "A service of {platform} could not be switched off: {path}.",
+    "Disable or uninstall it on the target; it only finds that its platform is gone.",
+)
 FSCK: Final = _code(
     "FSCK",
     "The file system of {mount_point} is not clean after the adaptation: {output}",

@@ -22,13 +22,14 @@ from agents.target.adaptation.steps.caches import plan_caches, stale_device_chec
 from agents.target.adaptation.steps.cloud_init import plan_cloud_init
 from agents.target.adaptation.steps.console import plan_console
 from agents.target.adaptation.steps.file_system_table import fstab_checks, plan_file_system_table
+from agents.target.adaptation.steps.foreign_agents import foreign_agent_checks, plan_foreign_agents
 from agents.target.adaptation.steps.grub_config import plan_grub_config
 from agents.target.adaptation.steps.initramfs import plan_initramfs, plan_module_list
 from agents.target.adaptation.steps.network.plan import extra_kernel_arguments, network_checks, plan_network
 from agents.target.adaptation.steps.own_agent import own_agent_checks, plan_own_agent
 from agents.target.adaptation.steps.preflight import plan_kernel, plan_preflight
 from agents.target.adaptation.steps.swap_files import plan_swap_files
-from agents.target.adaptation.system import detect_system
+from agents.target.adaptation.system import SystemFacts, detect_system
 from agents.target.adaptation.tree import Tree
 from agents.target.disks import PreparedDisks
 from contracts.adaptation import AdaptationChange, AdaptationCheck, AdaptationReport, TargetFacts
@@ -197,6 +198,7 @@ class _Run:
         root_kind = inputs.references.root.file_system.kind if inputs.references.root is not None else ""
         self._take("S05", plan_swap_files(tree, inputs, kernel))
         self._take("S05", plan_file_system_table(tree, inputs))
+        self._take("S06", plan_foreign_agents(tree, system), failure_severity="W")
         self._take("S07", plan_network(tree, inputs))
         self._take("S08", plan_cloud_init(tree))
         arguments = extra_kernel_arguments(tree, inputs)
@@ -209,9 +211,9 @@ class _Run:
         self._take("S13", boot_code)
         self._take("S14", plan_caches(tree))
         self._take("S14", plan_own_agent(tree, inputs))
-        self._check(tuple(change for change in boot_code.changes if isinstance(change, WriteDisk)))
+        self._check(system, tuple(change for change in boot_code.changes if isinstance(change, WriteDisk)))
 
-    def _check(self, boot_code: tuple[WriteDisk, ...]) -> None:
+    def _check(self, system: SystemFacts, boot_code: tuple[WriteDisk, ...]) -> None:
         """S16."""
         tree, inputs = self._tree, self._inputs
         self._record.checks += [
@@ -221,12 +223,13 @@ class _Run:
             *network_checks(tree, inputs),
             *stale_device_checks(tree),
             *own_agent_checks(tree, inputs),
+            *foreign_agent_checks(tree, system),
         ]
 
-    def _take(self, step: str, result: StepResult) -> None:
+    def _take(self, step: str, result: StepResult, *, failure_severity: str = "E") -> None:
         """Apply a plan. A change that fails is an E check: later steps and the launch would build on it.
 
-        A swap file alone is a warning: the system also starts without it.
+        A warning are a swap file, and steps without which the system also starts (failure_severity W).
         """
         try:
             made, failures = self._engine.apply(step, result.changes)
@@ -241,7 +244,7 @@ class _Run:
                 self._record.checks.append(failure)
                 continue
             path = change.disk if isinstance(change, WriteDisk) else change.path
-            self._record.checks.append(failed(CHANGE_FAILED, step=step, path=path, reason=reason))
+            self._record.checks.append(failed(CHANGE_FAILED, failure_severity, step=step, path=path, reason=reason))
         self._record.checks += result.checks
         self._record.facts.update(result.facts)
         self._record.needs.update(result.needs)
