@@ -101,6 +101,21 @@ def test_line_that_does_not_mount_on_the_target_stops_the_launch_unless_it_may_f
     assert [(check.id, check.severity) for check in found] == [("FSTAB_UNRESOLVED", "E"), ("FSTAB_UNRESOLVED", "W")]
 
 
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [
+        ("/etc/network/interfaces", "auto ens3\niface ens3 inet dhcp\n"),
+        ("/etc/netplan/50.yaml", "network:\n  ethernets:\n    ens3:\n      dhcp4: true\n"),
+        ("/etc/systemd/network/lan.network", "[Match]\nName=ens3\n"),
+    ],
+)
+def test_only_card_that_a_mounted_system_names_keeps_its_name(tree: Tree, path: str, text: str) -> None:
+    put(tree, {path: text})
+    unseen = inventory().model_copy(update={"network_interfaces": (), "is_live": False})
+    texts = written(plan_network(tree, replace(inputs(), inventory=unseen)).changes)
+    assert texts["/etc/systemd/network/00-sms-0.link"].endswith("Path=pci-*\n\n[Link]\nName=ens3\n")
+
+
 def test_card_keeps_its_name_by_the_address_of_the_targets_card(tree: Tree) -> None:
     texts = written(plan_network(tree, inputs()).changes)
     assert texts["/etc/systemd/network/00-sms-0.link"] == f"[Match]\nMACAddress={TARGET_MAC}\n\n[Link]\nName=ens7\n"

@@ -20,6 +20,9 @@ _DEFAULT_LINK: Final = ("/lib/systemd/network/99-default.link", "/usr/lib/system
 _LINK: Final = "/etc/systemd/network/00-sms-{index}.link"
 _KERNEL_NAME: Final = re.compile(r"eth\d+")
 CLASSIC_NAMES: Final = ("net.ifnames=0", "biosdevname=0")
+# A name that can only be a real card's: in a stanza of ifupdown, as a key of netplan, in a match of networkd.
+_CARD: Final = r"(eth\d+|en[opsx][a-z0-9]+)"
+_CARD_NAME: Final = re.compile(rf"^iface\s+{_CARD}\s+inet|^\s+{_CARD}:\s*$|^Name={_CARD}\s*$")
 # Where files name a card by its address.
 _FOLDERS: Final = {
     "/etc/network": "interfaces",
@@ -31,14 +34,20 @@ _FOLDERS: Final = {
 }
 
 
-def physical_interfaces(inputs: Inputs) -> list[NetworkInterface]:
-    """The source's real cards, in its order."""
-    return [each for each in inputs.inventory.network_interfaces if each.is_physical and each.name != "lo"]
+def physical_interfaces(tree: Tree, inputs: Inputs) -> list[NetworkInterface]:
+    """The source's real cards, in its order; of a mounted system, whose cards nobody sees, those that it names."""
+    cards = [each for each in inputs.inventory.network_interfaces if each.is_physical and each.name != "lo"]
+    if cards or inputs.inventory.is_live:
+        return cards
+    texts = [tree.text(path) or "" for path in _files(tree)]
+    found = (_CARD_NAME.match(line) for text in texts for line in text.splitlines())
+    names = {match.group(match.lastindex or 0) for match in found if match}
+    return [NetworkInterface(name=name) for name in sorted(names)]
 
 
 def plan_network(tree: Tree, inputs: Inputs) -> StepResult:
     """Names first, since firewalls, routes and services hang on them; then addresses."""
-    cards = physical_interfaces(inputs)
+    cards = physical_interfaces(tree, inputs)
     checks: list[AdaptationCheck] = []
     changes: list[Change] = [*_pins(tree, inputs, cards)]
     replaced = _addresses_replaced(tree, inputs.facts.network_map)
@@ -59,7 +68,7 @@ def plan_network(tree: Tree, inputs: Inputs) -> StepResult:
 
 def extra_kernel_arguments(tree: Tree, inputs: Inputs) -> tuple[str, ...]:
     """A single card that is called eth0 keeps its name by an argument: udev refuses to give that name."""
-    cards = physical_interfaces(inputs)
+    cards = physical_interfaces(tree, inputs)
     is_classic = len(cards) == 1 and _KERNEL_NAME.fullmatch(cards[0].name) is not None
     if not is_classic or not any(tree.is_file(path) for path in _DEFAULT_LINK):
         return ()
@@ -114,7 +123,7 @@ def _addresses_replaced(tree: Tree, network_map: dict[str, str]) -> dict[str, st
 
 def network_checks(tree: Tree, inputs: Inputs) -> tuple[AdaptationCheck, ...]:
     """NET_NONE and NET_STALE_MAC, warnings both: a target without network still boots."""
-    cards = physical_interfaces(inputs)
+    cards = physical_interfaces(tree, inputs)
     checks = []
     kept = {target.lower() for target in inputs.facts.network_map.values()}
     for path in _files(tree):
