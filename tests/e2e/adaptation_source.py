@@ -107,6 +107,34 @@ def inventory() -> SourceInventory:
     )
 
 
+def gpt_inventory() -> SourceInventory:
+    """The same server, started by BIOS from a GPT: a partition of GRUB's own stands for the gap behind an MBR."""
+    source = inventory()
+    root, _, swap = source.disks[0].partitions
+    starts = {
+        "sda1": (1, MIB, MIB, "21686148-6449-6E6F-744E-656564454649", None),
+        "sda2": (2, 2 * MIB, root.size_bytes, "0FC63DAF-8483-4772-8E79-3D69D8477DE4", root.file_system),
+        "sda3": (3, 2500 * MIB, 150 * MIB, "0657FD6D-A4AB-43C4-84E5-0933C84B4F4F", swap.file_system),
+    }
+    partitions = tuple(
+        Partition(
+            number=number,
+            name=name,
+            start_bytes=start_bytes,
+            size_bytes=size_bytes,
+            type_id=type_id,
+            part_uuid=f"6d2f1c3e-2222-4222-8333-12345678900{number}",
+            file_system=file_system,
+        )
+        for name, (number, start_bytes, size_bytes, type_id, file_system) in starts.items()
+    )
+    disk = source.disks[0].model_copy(
+        update={"table": "gpt", "identifier": "6d2f1c3e-2222-4222-8333-123456789000", "partitions": partitions}
+    )
+    mounts = (source.mounts[0].model_copy(update={"volume": "sda2"}), *source.mounts[1:])
+    return source.model_copy(update={"disks": (disk, *source.disks[1:]), "mounts": mounts})
+
+
 def make_replica(folder: Path, layout: TargetLayout) -> None:
     """Make the layout's disks as raw files and fill them with the source's system."""
     disks = []
@@ -128,6 +156,11 @@ def make_replica(folder: Path, layout: TargetLayout) -> None:
         (root / name).mkdir()
     (root / "etc/initramfs-tools/conf.d/resume").write_text("RESUME=/dev/sda5\n")
     (root / "etc/initramfs-tools/initramfs.conf").write_text("MODULES=most\nCOMPRESS=zstd\n")
+    # Services of a platform that was left: both would be seen to fail.
+    for place in ("lib/systemd/system/waagent.service", "etc/systemd/system/aegis.service"):
+        (root / place).write_text("[Service]\nExecStart=/bin/false\n")
+        wanted = root / "etc/systemd/system/multi-user.target.wants" / Path(place).name
+        wanted.symlink_to(f"/{place}")
     (root / "opt/agent").mkdir()
     (root / "opt/agent/credentials.json").write_text("secret")
     (volumes[1] / "order.txt").write_text("order 1\n")

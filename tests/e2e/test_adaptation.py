@@ -23,6 +23,7 @@ from tests.e2e.adaptation_source import (
     ROOT_UUID,
     SOURCE_MAC,
     TARGET_MAC,
+    gpt_inventory,
     inventory,
     make_layer,
     make_replica,
@@ -190,6 +191,41 @@ def test_system_whose_builder_is_gone_boots_with_appended_drivers(replica: Path,
     machine = Machine(replica, disks)
     machines.append(machine)
     machine.wait_for("source login:")
+
+
+@pytest.mark.long
+def test_system_on_a_gpt_boots_by_bios_from_grubs_own_partition(tmp_path: Path, machines: list[Machine]) -> None:
+    layout = plan_layout(gpt_inventory())
+    in_private_namespace(make_replica)(tmp_path, layout)
+    disks = make_layer(tmp_path, layout, "gpt")
+
+    @in_private_namespace
+    def run() -> None:
+        prepared = PreparedDisks(tmp_path / "layer")
+        prepared.attach(disks)
+        report = adapt(prepared, layout, gpt_inventory(), FACTS, OWN_PATHS)
+        reserved = layout.disks[0].partitions[0]
+        with prepared.raw_path("vda").open("rb") as disk:
+            gap = disk.read(reserved.start_bytes)
+            # Behind the code and the table the MBR's gap belongs to the GPT; the core image is in the partition.
+            assert gap[512:520] == b"EFI PART"
+            assert disk.read(512) != bytes(512)
+        prepared.detach()
+        assert report.verdict == "passed", report.failure
+        assert [(check.id, check.failure) for check in report.checks if check.failure is not None] == []
+        assert report.facts["foreign_agents"] == "Azure, Alibaba Cloud"
+
+    run()
+    machine = Machine(tmp_path, disks)
+    machines.append(machine)
+    machine.wait_for("source login:")
+    machine.type("root")
+    machine.wait_for(":~#")
+    machine.type("swapon --noheadings; systemctl --failed --plain --no-legend; echo FI''NISHED")
+    shown = machine.wait_for("FINISHED")
+    assert "/swap.img file 128M" in " ".join(shown.split())
+    assert "partition 150M" in shown
+    assert [line.split()[0] for line in shown.splitlines() if " failed " in line and ".service" in line] == []
 
 
 def test_undone_adaptation_leaves_every_file_as_it_was_copied(replica: Path) -> None:
