@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 import logging
+import os
 import signal
 import sys
 from collections.abc import Mapping
@@ -26,10 +28,15 @@ from contracts.inventory import SourceInventory
 
 _STOP_TIMEOUT_S: Final = 10
 DEFAULT_STATE_FOLDER: Final = Path("/var/lib/sms-agent")
+# Below it, since one machine may hold several mounted systems, each a server of its own.
+_MOUNTED_SYSTEMS: Final = "mounted"
 
 
 class SourceOptions(Model):
-    """How a source agent is started. access_key and secret_key_file are needed until it has enrolled."""
+    """How a source agent is started. access_key and secret_key_file are needed until it has enrolled.
+
+    state: the agent's own folder; where it is not given, a mounted system gets one of its own for each installation.
+    """
 
     bus: str
     ca: Path
@@ -37,7 +44,21 @@ class SourceOptions(Model):
     secret_key_file: Path | None = None
     account: str = "default"
     root: Path = Path("/")
-    state: Path = DEFAULT_STATE_FOLDER
+    state: Path | None = None
+
+    @property
+    def state_folder(self) -> Path:
+        """Where this agent keeps its key and what it knows of its tasks."""
+        if self.state is not None:
+            return self.state
+        if self.root == Path("/"):
+            return DEFAULT_STATE_FOLDER
+        try:
+            authority = self.ca.read_bytes()
+        except OSError as error:
+            raise MigrationError(AGENT_OPTIONS, reason=f"{self.ca} cannot be read: {error.strerror}") from error
+        named = hashlib.sha256(authority + os.fsencode(self.root.resolve())).hexdigest()[:16]
+        return DEFAULT_STATE_FOLDER / _MOUNTED_SYSTEMS / named
 
     @classmethod
     def from_arguments(cls, arguments: Mapping[str, Any]) -> SourceOptions:
@@ -60,7 +81,7 @@ class SourceOptions(Model):
 def run_source(options: SourceOptions) -> int:
     """Serve until SIGTERM or SIGINT. Raises MigrationError when the first login is refused."""
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(levelname)s %(name)s %(message)s")
-    options.state.mkdir(mode=0o700, parents=True, exist_ok=True)
+    options.state_folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     inventory = collect(options.root).model_copy(update={"agent_version": VERSION})
     # Before any thread: a mount namespace belongs to the threads that exist when it is made.
     roots = private_roots(inventory.mounts)
@@ -71,7 +92,7 @@ async def _serve(options: SourceOptions, inventory: SourceInventory, roots: Mapp
     session = AgentSession(
         bus_url=options.bus,
         ca_file=options.ca,
-        state_folder=options.state,
+        state_folder=options.state_folder,
         role="source",
         credential=_credential(options),
         hostname=inventory.hostname,
@@ -83,7 +104,7 @@ async def _serve(options: SourceOptions, inventory: SourceInventory, roots: Mapp
         inventory=inventory,
         root=options.root,
         roots=roots,
-        state_folder=options.state,
+        state_folder=options.state_folder,
         own_paths=own_paths(options),
     )
     serving = asyncio.ensure_future(agent.run())
@@ -114,7 +135,7 @@ def own_paths(options: SourceOptions) -> tuple[str, ...]:
     """What belongs to this agent and must not travel, as paths of the migrated system."""
     from agents.install.own_paths import OWN_PATHS
 
-    mine = [options.state, options.ca, *([options.secret_key_file] if options.secret_key_file else [])]
+    mine = [options.state_folder, options.ca, *([options.secret_key_file] if options.secret_key_file else [])]
     root = options.root.resolve()
     inside = [Path("/") / path.resolve().relative_to(root) for path in mine if path.resolve().is_relative_to(root)]
     return (*OWN_PATHS, *(str(path) for path in inside))
