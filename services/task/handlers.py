@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from typing import Any
 
 from contracts.envelope import Envelope
-from contracts.errors import Failure
+from contracts.errors import Failure, MigrationError
+from contracts.errors.task import TASK_NOT_FOUND
 from contracts.messages.agent import AgentProgress, AgentResult
 from contracts.messages.certificate_issuer import (
     AuthorityCreated,
@@ -31,6 +33,7 @@ from services.task.domain.ports import Clock, Lane, Tasks
 from services.task.domain.saga import Cause, fail, note, succeed
 from services.task.domain.task import Task
 from shared.store import ConflictError
+from shared.telemetry import log
 
 Decide = Callable[[Task], Task | None]
 _ATTEMPTS = 5
@@ -161,7 +164,14 @@ class AnswerHandlers:
 
     async def _change(self, account: str, task_id: str, envelope: Envelope, decide: Decide) -> None:
         for attempt in range(_ATTEMPTS):
-            task = await self._tasks.load(account, task_id)
+            try:
+                task = await self._tasks.load(account, task_id)
+            except MigrationError as error:
+                if error.code != TASK_NOT_FOUND.code:
+                    raise
+                # An agent may name any task: nobody waits for this answer.
+                log("answer for an unknown task", level=logging.WARNING, subject=envelope.subject)
+                return
             changed = decide(task)
             if changed is None:
                 return

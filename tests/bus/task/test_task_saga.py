@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from contracts.errors import MigrationError
+from contracts.messages.agent import AgentResult
 from contracts.messages.reply import Accepted
 from contracts.messages.task import (
     ActOnTask,
@@ -241,3 +242,20 @@ async def test_certificates_of_a_long_copy_are_renewed_while_it_goes_on(
         view = await user.show(task_id)
     assert view.phase is Phase.COPYING
     assert world.commands["copy"] == 1
+
+
+async def test_an_answer_of_an_agent_for_a_task_that_is_not_its_own_changes_nothing(
+    bench: Bench, settings: TaskSettings, world: World
+) -> None:
+    world.held.add("copy")
+    async with bench.running(settings, wire, COLLECTIONS) as context:
+        user = User(context.bus)
+        task_id = await user.create()
+        await user.ask(task_id, TaskAction.START)
+        await user.wait(task_id, Phase.COPYING)
+        before = await user.show(task_id)
+        for task in (task_id, "unknown"):
+            await world.forge(AgentResult(task_id=task, epoch=before.version, verb="copy"), agent_id="stranger")
+        await asyncio.sleep(1)
+        after = await user.show(task_id)
+    assert (after.phase, after.version) == (before.phase, before.version)

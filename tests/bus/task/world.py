@@ -91,6 +91,10 @@ class World:
     async def stop(self) -> None:
         await self._client.close()
 
+    async def forge(self, result: AgentResult, *, agent_id: str) -> None:
+        """An agent says this on its own subjects."""
+        await self._say(agent_status(ACCOUNT, agent_id, "result"), result)
+
     async def _show_server(self, raw: Msg) -> None:
         server = ServerView(id="s1", name="web-1", is_connected=self.is_connected, checks="OK")
         report = FeasibilityReport(result="OK", checks=())
