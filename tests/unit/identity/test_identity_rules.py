@@ -57,8 +57,8 @@ def test_a_login_by_access_key_needs_its_secret_key() -> None:
     assert has_shared_secret(claim, "right")
     assert not has_shared_secret(claim, "wrong")
     assert not has_shared_secret(claim, None)
-    assert is_timely(claim, now=NOW)
-    assert not is_timely(claim, now=NOW + timedelta(seconds=400))
+    assert is_timely(claim, now=datetime.now(UTC))
+    assert not is_timely(claim, now=datetime.now(UTC) + timedelta(seconds=400))
 
 
 def test_an_agents_login_needs_its_private_key(tmp_path: Path) -> None:
