@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from contracts.base import Message
 from contracts.messages import agent, certificate_issuer, identity, target_provisioner
@@ -215,45 +215,33 @@ def _prepare_target(task: Task) -> AddressedCommand:
 
 
 def _copy(task: Task) -> AddressedCommand:
-    message = agent.CopyVolumes(
-        task_id=task.id,
-        epoch=task.epoch,
-        volumes=task.layout.volumes,
-        endpoints=_endpoints(task),
-        channel=_channel_end(task, "source"),
-        generation=task.generation,
-        excludes=task.options.excludes,
-        rate_limit_bit_s=task.options.rate_limit_bit_s,
-    )
-    return AddressedCommand(task.server_id, message)
+    return _to_source(task, agent.CopyVolumes(**_transfer(task)))
 
 
 def _sync(task: Task) -> AddressedCommand:
-    message = agent.SyncVolumes(
-        task_id=task.id,
-        epoch=task.epoch,
-        volumes=task.layout.volumes,
-        endpoints=_endpoints(task),
-        channel=_channel_end(task, "source"),
-        generation=task.generation,
-        excludes=task.options.excludes,
-        rate_limit_bit_s=task.options.rate_limit_bit_s,
-        round_number=task.round_number,
-    )
-    return AddressedCommand(task.server_id, message)
+    return _to_source(task, agent.SyncVolumes(**_transfer(task), round_number=task.round_number))
 
 
 def _verify(task: Task) -> AddressedCommand:
-    message = agent.VerifyVolumes(
-        task_id=task.id,
-        epoch=task.epoch,
-        volumes=task.layout.volumes,
-        endpoints=_endpoints(task),
-        channel=_channel_end(task, "source"),
-        generation=task.generation,
-        excludes=task.options.excludes,
-    )
+    return _to_source(task, agent.VerifyVolumes(**_transfer(task)))
+
+
+def _to_source(task: Task, message: agent.AgentCommand) -> AddressedCommand:
     return AddressedCommand(task.server_id, message)
+
+
+def _transfer(task: Task) -> dict[str, Any]:
+    """The fields of every TransferCommand."""
+    return {
+        "task_id": task.id,
+        "epoch": task.epoch,
+        "volumes": task.layout.volumes,
+        "endpoints": _endpoints(task),
+        "channel": _channel_end(task, "source"),
+        "generation": task.generation,
+        "excludes": task.options.excludes,
+        "rate_limit_bit_s": task.options.rate_limit_bit_s,
+    }
 
 
 def _detach(task: Task) -> AddressedCommand:
@@ -272,11 +260,11 @@ def _adapt(task: Task) -> AddressedCommand:
 
 
 def _stop_source(task: Task) -> AddressedCommand:
-    return AddressedCommand(task.server_id, agent.StopWork(task_id=task.id, epoch=task.epoch))
+    return _to_source(task, agent.StopWork(task_id=task.id, epoch=task.epoch))
 
 
 def _forget_source(task: Task) -> AddressedCommand:
-    return AddressedCommand(task.server_id, agent.ForgetTask(task_id=task.id, epoch=task.epoch))
+    return _to_source(task, agent.ForgetTask(task_id=task.id, epoch=task.epoch))
 
 
 def _helper_id(task: Task) -> str:
