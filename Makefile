@@ -7,7 +7,10 @@ MAKEFLAGS += --no-print-directory
 
 PYTHON := .venv/bin/python
 CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/sms
-SEED ?= $(shell od -An -N4 -tu4 /dev/urandom | tr -d ' ')
+# Chosen once: a recursive variable would be another number at every use.
+ifndef SEED
+SEED := $(shell od -An -N4 -tu4 /dev/urandom | tr -d ' ')
+endif
 TESTS ?= tests
 DATA ?= .sms-demo
 
