@@ -38,7 +38,6 @@ class TaskOptions(Model):
 
     layout_options: ``disk.<source disk>.size`` and ``partition.<source partition>.size`` to a size such as ``40G``.
     forwards: ports of the target made reachable on the local provider.
-    helper: process or vm.
     """
 
     excludes: tuple[str, ...] = ()
@@ -48,7 +47,6 @@ class TaskOptions(Model):
     health_check: HealthCheck = HealthCheck()
     cpu_count: int = 2
     memory_bytes: int = 1 << 30
-    helper: Literal["process", "vm"] = "process"
 
 
 class CreateTask(Message):

@@ -9,7 +9,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from contracts.errors import ErrorCode, MigrationError
 from contracts.messages.task import Phase, TaskAction
 from services.task.domain.instructions import agent_command, service_command
-from services.task.domain.phases import ACTIONS, AT_REST, FINAL, LEGS, RESUME_IN, Leg
+from services.task.domain.phases import ACTIONS, AT_REST, FINAL, LEGS, RESUME_IN, Leg, Step
 from services.task.domain.saga import act, fail, succeed
 from tests.unit.task.saga_world import cause, learned, new_task
 
@@ -32,6 +32,7 @@ class TaskMachine(RuleBasedStateMachine):
         self.history = []
         self.minutes = 0.0
         self.epochs = [0]
+        self.was_formatted = False
 
     def _move(self, changed):
         assert changed.version == self.task.version + 1
@@ -96,10 +97,10 @@ class TaskMachine(RuleBasedStateMachine):
             assert (service_command(self.task) is None) != (agent_command(self.task) is None)
 
     @invariant()
-    def a_replica_is_formatted_once_at_most(self):
-        formatted = [entry for entry in self.history if entry.step == "PROVISION"]
-        if self.task.target.is_formatted:
-            assert formatted
+    def a_formatted_replica_is_never_formatted_again(self):
+        self.was_formatted |= self.task.target.is_formatted
+        if self.task.step is Step.PREPARE_TARGET:
+            assert agent_command(self.task).message.is_formatted == self.was_formatted
 
     def teardown(self):
         """When faults stop, every task ends or rests within a bounded number of steps."""
