@@ -73,7 +73,7 @@ publish-contracts: install ## take the present messages as the published version
 	@$(PYTHON) -m contracts.generate --publish
 
 LOCK := .venv-lock/bin/uv pip compile pyproject.toml --generate-hashes --python-version 3.11 \
-  --python-platform x86_64-unknown-linux-gnu --no-emit-index-url
+  --python-platform x86_64-unknown-linux-gnu --no-emit-index-url --no-strip-extras
 
 .venv-lock/bin/uv:
 	@python3 -m venv .venv-lock && .venv-lock/bin/pip install --quiet uv
