@@ -14,6 +14,7 @@ from contracts.subjects import ROOT
 EVENT_STREAM: Final = "EVT"
 COMMAND_STREAM: Final = "CMD"
 AGENT_STREAM: Final = "AGENT"
+AGENT_LOG_STREAM: Final = "AGENTLOG"
 AUDIT_STREAM: Final = "AUDIT"
 
 AUTHENTICATION_SUBJECT: Final = "$SYS.REQ.USER.AUTH"
@@ -77,9 +78,10 @@ _USERS: Final = (
             f"{ROOT}.cmd.identity.refuse-agent",
             f"{ROOT}.req.task.>",
             f"{ROOT}.agent.*.*.cmd.collect-inventory",
+            f"{ROOT}.agent.*.*.cmd.collect-log",
         ),
         hears=(f"{ROOT}.agent.*.*.status.>",),
-        reads=(EVENT_STREAM, AGENT_STREAM, COMMAND_STREAM),
+        reads=(EVENT_STREAM, AGENT_STREAM, AGENT_LOG_STREAM, COMMAND_STREAM),
     ),
     BusUser(
         name="feasibility",
@@ -118,7 +120,7 @@ _USERS: Final = (
         reads=(COMMAND_STREAM,),
         may_answer_anyone=True,
     ),
-    BusUser(name="audit", reads=(EVENT_STREAM, AUDIT_STREAM)),
+    BusUser(name="audit", says=(f"{ROOT}.evt.*.trace.>",), reads=(EVENT_STREAM, AUDIT_STREAM)),
     BusUser(name="host", hears=(f"{ROOT}.host.>",), has_streams=False),
     BusUser(
         name="operator",

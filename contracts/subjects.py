@@ -30,7 +30,7 @@ def cmd(service: str, verb: str) -> str:
 
 
 def evt(account: str, aggregate: str, identifier: str, what: str) -> str:
-    """A fact: JetStream stream EVT. Aggregates: server, task, target, certificate, credential."""
+    """A fact: JetStream stream EVT. Aggregates: server, task, target, certificate, credential, trace."""
     return f"{ROOT}.evt.{token(account)}.{token(aggregate)}.{token(identifier)}.{token(what)}"
 
 
@@ -40,8 +40,8 @@ def evt_filter(aggregate: str, what: str) -> str:
 
 
 def agent_status(account: str, agent_id: str, kind: str) -> str:
-    """What an agent says. registered, inventory and result are kept (stream AGENT); heartbeat and progress
-    are core publishes."""
+    """What an agent says. registered, inventory and result are kept (stream AGENT), log in AGENTLOG; heartbeat
+    and progress are core publishes."""
     return f"{ROOT}.agent.{token(account)}.{token(agent_id)}.status.{token(kind)}"
 
 

@@ -14,6 +14,7 @@ from nats.js.errors import APIError, BadRequestError, NotFoundError
 
 from contracts.errors import MigrationError
 from contracts.errors.platform import BUS_STREAM_DIFFERS
+from contracts.messages.agent_log import LOG_CHUNKS
 from contracts.subjects import ROOT
 from shared.telemetry import log
 
@@ -23,7 +24,7 @@ DUPLICATE_WINDOW_S: Final = 600
 
 @dataclass(frozen=True, kw_only=True)
 class StreamPlan:
-    """One stream. share: its part of the disk space given to all streams."""
+    """One stream. share: its part of the disk space given to all streams. max_per_subject: -1 for any number."""
 
     name: str
     subjects: tuple[str, ...]
@@ -31,6 +32,7 @@ class StreamPlan:
     discard: DiscardPolicy = DiscardPolicy.OLD
     is_undeletable: bool = False
     share: float = 1.0
+    max_per_subject: int = -1
 
     def config(self, max_bytes: int, replicas: int) -> StreamConfig:
         """The wanted configuration; max_bytes is the space of a stream with share 1."""
@@ -42,6 +44,7 @@ class StreamPlan:
             discard=self.discard,
             max_age=self.max_age_s,
             max_bytes=int(max_bytes * self.share),
+            max_msgs_per_subject=self.max_per_subject,
             duplicate_window=DUPLICATE_WINDOW_S,
             num_replicas=replicas,
             deny_delete=self.is_undeletable,
@@ -51,6 +54,7 @@ class StreamPlan:
 
 # Heartbeats and progress are not kept: what they say is old after seconds.
 _KEPT_OF_AGENTS: Final = ("registered", "inventory", "result")
+_LOG_OF_AGENTS: Final = "log"
 
 STREAMS: Final = (
     # A full command stream refuses the newest command, which stays in its outbox, rather than lose the oldest.
@@ -60,6 +64,14 @@ STREAMS: Final = (
         name="AGENT",
         subjects=tuple(f"{ROOT}.agent.*.*.status.{kind}" for kind in _KEPT_OF_AGENTS),
         max_age_s=7 * _DAY_S,
+    ),
+    # Apart from the others, and few per agent: whatever one agent sends, no result and no other's log gives way.
+    StreamPlan(
+        name="AGENTLOG",
+        subjects=(f"{ROOT}.agent.*.*.status.{_LOG_OF_AGENTS}",),
+        max_age_s=_DAY_S,
+        share=0.25,
+        max_per_subject=2 * LOG_CHUNKS,
     ),
     StreamPlan(name="AUDIT", subjects=(f"{ROOT}.audit.>",), max_age_s=90 * _DAY_S, is_undeletable=True),
     StreamPlan(name="DLQ", subjects=(f"{ROOT}.dlq.>",), max_age_s=90 * _DAY_S, share=0.25),
@@ -82,6 +94,8 @@ def stream_of(subject: str) -> str:
     """The stream that keeps a subject or filter. Raises ValueError for one that is not kept."""
     parts = subject.split(".")
     kind = parts[2] if len(parts) > 2 else ""
+    if kind == "agent" and parts[-1] == _LOG_OF_AGENTS:
+        return "AGENTLOG"
     if kind == "agent" and parts[-1] not in _KEPT_OF_AGENTS:
         raise ValueError(f"{subject} is not kept in a stream")
     for plan in STREAMS:

@@ -18,7 +18,7 @@ from shared.streams import ensure_streams, stream_of
 async def test_services_that_start_together_agree_on_the_streams(bench) -> None:
     async with bench.running("task") as context:
         names = {stream.config.name for stream in await context.bus.jetstream.streams_info()}
-        assert names == {"CMD", "EVT", "AGENT", "AUDIT", "DLQ"}
+        assert names == {"CMD", "EVT", "AGENT", "AGENTLOG", "AUDIT", "DLQ"}
         await asyncio.gather(*(ensure_streams(context.bus.jetstream, max_bytes=64 << 20) for _ in range(5)))
         command = (await context.bus.jetstream.stream_info("CMD")).config
         assert command.discard == DiscardPolicy.NEW
@@ -59,6 +59,7 @@ def test_every_kept_subject_has_one_stream() -> None:
     assert stream_of(subjects.evt_filter("task", "x")) == "EVT"
     assert stream_of("sms.v1.evt.>") == "EVT"
     assert stream_of(subjects.agent_status("a", "b", "result")) == "AGENT"
+    assert stream_of(subjects.agent_status("a", "b", "log")) == "AGENTLOG"
     assert stream_of(subjects.audit("a", "denied")) == "AUDIT"
     assert stream_of(subjects.dlq("task")) == "DLQ"
     for unkept in (subjects.agent_status("a", "b", "heartbeat"), subjects.req("task", "list"), "other"):
