@@ -92,6 +92,10 @@ _USERS: Final = (
         name="task",
         says=(
             f"{ROOT}.evt.*.task.>",
+            f"{ROOT}.evt.*.template.>",
+            f"{ROOT}.evt.*.project.>",
+            f"{ROOT}.evt.*.wave.>",
+            f"{ROOT}.evt.*.agreement.>",
             f"{ROOT}.cmd.>",
             f"{ROOT}.agent.*.*.cmd.>",
             f"{ROOT}.req.registry.>",

@@ -30,7 +30,8 @@ def cmd(service: str, verb: str) -> str:
 
 
 def evt(account: str, aggregate: str, identifier: str, what: str) -> str:
-    """A fact: JetStream stream EVT. Aggregates: server, task, target, certificate, credential, trace."""
+    """A fact: JetStream stream EVT. Aggregates: server, task, target, certificate, credential, trace, template,
+    project, wave, agreement."""
     return f"{ROOT}.evt.{token(account)}.{token(aggregate)}.{token(identifier)}.{token(what)}"
 
 

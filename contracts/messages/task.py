@@ -11,7 +11,9 @@ from contracts.base import Message, MessageKind, Model
 from contracts.errors import Failure
 from contracts.layout import TargetLayout
 from contracts.messages.agent import AttachedDisk
+from contracts.messages.migration_project import MigrationChoices
 from contracts.messages.target_provisioner import HealthCheck, PointView, PortForward
+from contracts.messages.template import TargetPlacement
 from contracts.transfer import CopySummary, TransferProgress, VerificationReport
 
 
@@ -50,7 +52,12 @@ class TaskOptions(Model):
 
 
 class CreateTask(Message):
-    """Request ``task.create``. idempotency_key: repeated, it answers with the same task."""
+    """Request ``task.create``. idempotency_key: repeated, it answers with the same task.
+
+    template_id: what the target is to be like, "" for no template. project_id: the migration project, "" for the
+    account's default one. An option that is left at its default takes the template's or the project's value. choices:
+    None for the project's.
+    """
 
     TYPE: ClassVar[str] = "sms.task.create"
     KIND: ClassVar[MessageKind] = "request"
@@ -59,6 +66,9 @@ class CreateTask(Message):
     migration_type: Literal["file", "block"] = "file"
     target_provider: str = "local"
     options: TaskOptions = TaskOptions()
+    template_id: str = ""
+    project_id: str = ""
+    choices: MigrationChoices | None = None
 
 
 class TaskAction(StrEnum):
@@ -133,7 +143,8 @@ class TaskView(Model):
     """A task as it is shown. state: the v3 word; phase: ours; error: why it is PAUSED or FAILED.
 
     step: what is being done now. rounds: summaries of the full copy (round 0) and of every sync round.
-    step_seconds: how long each finished step took, by name, the last run of each.
+    step_seconds: how long each finished step took, by name, the last run of each. placement and choices: as they were
+    taken from the template and the project when the task was made.
     """
 
     id: str
@@ -158,6 +169,10 @@ class TaskView(Model):
     adaptation: AdaptationReport | None = None
     verification: VerificationReport | None = None
     step_seconds: dict[str, float] = {}
+    template_id: str = ""
+    project_id: str = ""
+    placement: TargetPlacement = TargetPlacement()
+    choices: MigrationChoices = MigrationChoices()
 
 
 class ListTasks(Message):
