@@ -12,6 +12,7 @@ from contracts.base import Message, MessageKind, Model
 from contracts.errors import Failure
 from contracts.inventory import SourceInventory
 from contracts.layout import CopyVolume, TargetLayout
+from contracts.speed_limit import SpeedLimits, SpeedPeriod
 from contracts.transfer import CopySummary, TransferProgress, VerificationReport
 
 AgentRole = Literal["source", "target"]
@@ -71,8 +72,24 @@ class AgentHeartbeat(Message):
     agent_version: str = ""
 
 
+class AgentLoad(Model):
+    """How busy the source and its agent are. Disk rates in bits per second."""
+
+    total_cpu_percent: float = 0.0
+    agent_cpu_percent: float = 0.0
+    total_memory_bytes: int = 0
+    agent_memory_bytes: int = 0
+    total_disk_bit_s: float = 0.0
+    agent_disk_bit_s: float = 0.0
+
+
 class AgentProgress(Message):
-    """Status ``progress``, at most two a second, not kept. epoch: of the command that is being carried out."""
+    """Status ``progress``, at most two a second, not kept. epoch: of the command that is being carried out.
+
+    wire_rate_bit_s: measured on the wire over the last seconds, under one limit; None while there is no such
+    measurement. minute_of_day: by the source's clock, for speed limits. sub_task and trace: what an agent that
+    speaks HTTP calls its work (v3 words), empty for ours.
+    """
 
     TYPE: ClassVar[str] = "sms.agent.progress"
     KIND: ClassVar[MessageKind] = "status"
@@ -80,6 +97,11 @@ class AgentProgress(Message):
     epoch: int
     verb: str
     progress: TransferProgress
+    wire_rate_bit_s: float | None = None
+    minute_of_day: int | None = None
+    load: AgentLoad | None = None
+    sub_task: str = ""
+    trace: str = ""
 
 
 class AgentResult(Message):
@@ -162,7 +184,12 @@ class PrepareTarget(AgentCommand):
 
 
 class TransferCommand(AgentCommand):
-    """What the source needs for everything that runs over the channel. endpoints: tried in order."""
+    """What the source needs for everything that runs over the channel. endpoints: tried in order.
+
+    rate_limit_bit_s: outside the periods of speed_limits. only_paths: nothing but these and what is below them is
+    looked at (everything when empty); what is left out stays on the target as it is. priority: 0 low, 1 standard,
+    2 high, among the source's own processes.
+    """
 
     volumes: tuple[CopyVolume, ...]
     endpoints: tuple[tuple[str, int], ...]
@@ -170,6 +197,9 @@ class TransferCommand(AgentCommand):
     generation: str
     excludes: tuple[str, ...] = ()
     rate_limit_bit_s: int | None = None
+    speed_limits: tuple[SpeedPeriod, ...] = ()
+    only_paths: tuple[str, ...] = ()
+    priority: int = 1
 
 
 class CopyVolumes(TransferCommand):
@@ -233,6 +263,15 @@ class RenewCertificate(AgentCommand):
     VERB: ClassVar[str] = "renew-certificate"
     IS_ORDERED: ClassVar[bool] = False
     channel: ChannelEnd
+
+
+class LimitSpeed(AgentCommand):
+    """Obey these limits from now on, also in what runs; it acts within a second. Answers no result."""
+
+    TYPE: ClassVar[str] = "sms.agent.command.limit-speed"
+    VERB: ClassVar[str] = "limit-speed"
+    IS_ORDERED: ClassVar[bool] = False
+    limits: SpeedLimits
 
 
 class CollectInventory(AgentCommand):

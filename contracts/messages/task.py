@@ -10,10 +10,18 @@ from contracts.adaptation import AdaptationReport
 from contracts.base import Message, MessageKind, Model
 from contracts.errors import Failure
 from contracts.layout import TargetLayout
-from contracts.messages.agent import AttachedDisk
+from contracts.messages.agent import AgentLoad, AttachedDisk
 from contracts.messages.migration_project import MigrationChoices
 from contracts.messages.target_provisioner import HealthCheck, PointView, PortForward
 from contracts.messages.template import TargetPlacement
+from contracts.speed_limit import SpeedLimits
+from contracts.task_settings import (
+    ConfigurationSetting,
+    ConsistencyResult,
+    NetworkCheck,
+    TaskAttributes,
+    WishedDisk,
+)
 from contracts.transfer import CopySummary, TransferProgress, VerificationReport
 
 
@@ -56,7 +64,9 @@ class CreateTask(Message):
 
     template_id: what the target is to be like, "" for no template. project_id: the migration project, "" for the
     account's default one. An option that is left at its default takes the template's or the project's value. choices:
-    None for the project's.
+    None for the project's. priority: 0 low, 1 standard, 2 high. over_speed_percent: belongs to the options' limit.
+    checks_consistency: every copy is verified before it is launched. wished_disks: sizes, beside those of the
+    options. starts_at_once: the user has seen the disks and wants it started when it exists.
     """
 
     TYPE: ClassVar[str] = "sms.task.create"
@@ -69,6 +79,13 @@ class CreateTask(Message):
     template_id: str = ""
     project_id: str = ""
     choices: MigrationChoices | None = None
+    name: str = ""
+    priority: int = 1
+    over_speed_percent: float | None = None
+    checks_consistency: bool = False
+    wished_disks: tuple[WishedDisk, ...] = ()
+    attributes: TaskAttributes = TaskAttributes()
+    starts_at_once: bool = False
 
 
 class TaskAction(StrEnum):
@@ -117,13 +134,16 @@ class TaskPlan(Message):
 
 
 class SubTask(Model):
-    """One step in the v3 vocabulary, with its own progress (0–100)."""
+    """One step in the v3 vocabulary, with its own progress (0–100). user_operation: the action that led to it.
+    trace: what a running transfer does, in words."""
 
     name: str
     progress: int = 0
     started_at: datetime | None = None
     ended_at: datetime | None = None
     rate_mbit_s: float = 0.0
+    user_operation: str = ""
+    trace: str = ""
 
 
 class TargetView(Model):
@@ -144,7 +164,8 @@ class TaskView(Model):
 
     step: what is being done now. rounds: summaries of the full copy (round 0) and of every sync round.
     step_seconds: how long each finished step took, by name, the last run of each. placement and choices: as they were
-    taken from the template and the project when the task was made.
+    taken from the template and the project when the task was made. consistency: of the last verification, at
+    consistency_at. load: while a transfer runs.
     """
 
     id: str
@@ -173,20 +194,38 @@ class TaskView(Model):
     project_id: str = ""
     placement: TargetPlacement = TargetPlacement()
     choices: MigrationChoices = MigrationChoices()
+    name: str = ""
+    priority: int = 1
+    checks_consistency: bool = False
+    speed_limits: SpeedLimits = SpeedLimits()
+    configuration: tuple[ConfigurationSetting, ...] = ()
+    attributes: TaskAttributes = TaskAttributes()
+    network_check: NetworkCheck | None = None
+    consistency: tuple[ConsistencyResult, ...] = ()
+    consistency_at: datetime | None = None
+    load: AgentLoad | None = None
+    allowed_actions: tuple[TaskAction, ...] = ()
 
 
 class ListTasks(Message):
-    """Request ``task.list``."""
+    """Request ``task.list``. Empty filters match everything; name: a part of the task's name, state: the v3 word.
+
+    after and offset: where the page begins.
+    """
 
     TYPE: ClassVar[str] = "sms.task.list"
     KIND: ClassVar[MessageKind] = "request"
     server_id: str = ""
     limit: int = 1000
     after: str = ""
+    task_id: str = ""
+    name: str = ""
+    state: str = ""
+    offset: int = 0
 
 
 class TaskList(Message):
-    """Tasks without their layouts' sources; count: all of the account."""
+    """Tasks without their layouts' sources; count: all that match the filters."""
 
     TYPE: ClassVar[str] = "sms.task.task-list"
     KIND: ClassVar[MessageKind] = "reply"
