@@ -9,6 +9,7 @@ from contracts.base import Model
 Firmware = Literal["BIOS", "UEFI"]
 TableKind = Literal["mbr", "gpt", "none"]
 PartitionKind = Literal["primary", "extended", "logical"]
+ApplicationKind = Literal["cluster_database", "directory_service", "domain_member", "hardware_bound", "encrypted_files"]
 
 
 class FileSystem(Model):
@@ -57,7 +58,8 @@ class Disk(Model):
     """One disk. identifier: the MBR signature as 8 hex digits, or the GPT disk GUID, lower case.
 
     device: path of the device or image file on the source. file_system: when the whole disk holds one
-    (table is "none"). transport: virtio, scsi, ata, nvme, loop, iscsi, fc, usb, "" when unknown.
+    (table is "none"). transport: virtio, scsi, ata, nvme, loop, iscsi, fc, usb, "" when unknown. is_dynamic: its
+    volumes are in Windows' logical disk manager, not in the partition table.
     """
 
     name: str
@@ -72,6 +74,7 @@ class Disk(Model):
     has_boot_code: bool = False
     transport: str = ""
     is_removable: bool = False
+    is_dynamic: bool = False
 
 
 class Mount(Model):
@@ -134,6 +137,20 @@ class BootLoader(Model):
     other_systems: tuple[str, ...] = ()
 
 
+class Application(Model):
+    """Something installed that a migration must know of. name: what it is, for a sentence ("Galera cluster").
+
+    detail: the nodes, domain or device that it belongs to, "" when unknown. evidence: the file that told. members:
+    of a cluster, 0 when the files do not tell how many.
+    """
+
+    kind: ApplicationKind
+    name: str
+    detail: str = ""
+    evidence: str
+    members: int = 0
+
+
 class SwapFile(Model):
     """A file that is a swap area, by its own header. path has no symbolic links in it.
 
@@ -155,7 +172,7 @@ class SourceInventory(Model):
     a match only proposes that two registrations are the same machine. root_path: --root of a mounted tree,
     "/" for a live server. hypervisor: kvm, vmware, xen, hyperv, virtualbox, parallels, "" for none or unknown.
     swap_files: those in use or in fstab; swap_file_headers: those of them that hold a swap area, which alone are
-    left out of a copy and made again.
+    left out of a copy and made again. applications: those that a migration must know of.
     """
 
     hostname: str
@@ -173,6 +190,7 @@ class SourceInventory(Model):
     network_interfaces: tuple[NetworkInterface, ...] = ()
     swap_files: tuple[str, ...] = ()
     swap_file_headers: tuple[SwapFile, ...] = ()
+    applications: tuple[Application, ...] = ()
     root_path: str = "/"
     is_live: bool = True
     agent_version: str = ""

@@ -162,6 +162,45 @@ NETWORK_STORAGE: Final = ErrorCode(
     cause="{count} network file systems are mounted and are not migrated: {places}.",
     remedy="Make sure that the target can reach them: their lines in fstab come along.",
 )
+WINDOWS_SPACE: Final = ErrorCode(
+    code="SMS.FEASIBILITY.WINDOWS_SPACE",
+    cause="{count} partitions have too little free space: {places}. Partitions of {large_bytes} bytes and more need "
+    "{needed_large_bytes} bytes free, smaller ones {needed_small_bytes}.",
+    remedy=f"Delete or move files, or enlarge the partition. {_CHECK_AGAIN}",
+)
+DYNAMIC_DISKS: Final = ErrorCode(
+    code="SMS.FEASIBILITY.DYNAMIC_DISKS",
+    cause="{count} disks are dynamic disks ({disks}); on the target they are basic disks.",
+    remedy="Volumes that span or mirror several dynamic disks become plain partitions: check the space of each.",
+)
+CLUSTER_DATABASE: Final = ErrorCode(
+    code="SMS.FEASIBILITY.CLUSTER_DATABASE",
+    cause="{count} databases of several nodes run on the server ({places}); 0 are allowed.",
+    remedy="Move them by their own replication: add the new server as a node, then remove this one. "
+    f"Take the database out of the cluster's configuration here. {_CHECK_AGAIN}",
+)
+CLUSTER_DATABASE_POSSIBLE: Final = ErrorCode(
+    code="SMS.FEASIBILITY.CLUSTER_DATABASE_POSSIBLE",
+    cause="{count} databases may be part of a cluster, whose number of nodes no file tells: {places}.",
+    remedy="One that has this node only can be migrated: stop it for the last sync round. One with more nodes moves by "
+    "its own replication.",
+)
+DIRECTORY_SERVICE: Final = ErrorCode(
+    code="SMS.FEASIBILITY.DIRECTORY_SERVICE",
+    cause="{count} directory services are on the server ({places}); 0 are allowed.",
+    remedy="Make a new domain controller on the target side, move the roles to it, take this one out of the domain.",
+)
+DOMAIN_MEMBER: Final = ErrorCode(
+    code="SMS.FEASIBILITY.DOMAIN_MEMBER",
+    cause="The server is a member of {count} domains: {places}.",
+    remedy="After the cutover join the target to the domain again; have an account of its administrator ready.",
+)
+HARDWARE_BOUND: Final = ErrorCode(
+    code="SMS.FEASIBILITY.HARDWARE_BOUND",
+    cause="{count} applications are bound to this machine's hardware ({places}); 0 are allowed.",
+    remedy="Ask the maker for a licence that does not need the device or the network card, remove what binds it here. "
+    f"{_CHECK_AGAIN}",
+)
 NOT_CHECKED: Final = ErrorCode(
     code="SMS.FEASIBILITY.NOT_CHECKED",
     http_status=404,

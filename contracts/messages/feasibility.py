@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from contracts.base import Message, MessageKind
-from contracts.feasibility import FeasibilityReport
+from contracts.feasibility import ChangedCheck, FeasibilityReport
 
 
 class FeasibilityChecked(Message):
@@ -34,9 +34,10 @@ class ShowFeasibility(Message):
 
 
 class FeasibilityDetails(Message):
-    """The result of a check."""
+    """The result of a check. changes: what differs from the report before, for a check that was asked for."""
 
     TYPE: ClassVar[str] = "sms.feasibility.details"
     KIND: ClassVar[MessageKind] = "reply"
     server_id: str
     report: FeasibilityReport
+    changes: tuple[ChangedCheck, ...] = ()

@@ -7,7 +7,7 @@ from contracts.errors import MigrationError
 from contracts.errors.feasibility import NOT_CHECKED
 from contracts.messages.feasibility import CheckServer, FeasibilityDetails, ShowFeasibility
 from contracts.messages.registry import ServerDeleted, ServerRegistered, ServerUpdated
-from services.feasibility.domain.assess import assess
+from services.feasibility.domain.assess import assess, changes
 from services.feasibility.domain.ports import CheckedServer, Reports
 from services.feasibility.domain.rule import Basis
 
@@ -45,7 +45,7 @@ class Handlers:
         known = await self._known(request.server_id, envelope)
         report = assess(known.inventory, self._basis)
         await self._reports.save(known.model_copy(update={"report": report}), envelope)
-        return FeasibilityDetails(server_id=known.server_id, report=report)
+        return FeasibilityDetails(server_id=known.server_id, report=report, changes=changes(known.report, report))
 
     async def show(self, request: ShowFeasibility, envelope: Envelope) -> FeasibilityDetails:
         """The last report."""

@@ -7,6 +7,7 @@ import socket
 from pathlib import Path
 from typing import Final
 
+from agents.source.inventory.applications import read_applications
 from agents.source.inventory.block_devices import SYS, natural_key, read_attribute
 from agents.source.inventory.boot_loader import read_boot_loader
 from agents.source.inventory.disks import disks_of_live_server, disks_of_mounted_tree
@@ -99,6 +100,7 @@ def collect(root: Path = Path("/"), *, agent_version: str = "") -> SourceInvento
             network_interfaces=interfaces,
             swap_files=swap_files,
             swap_file_headers=read_swap_file_headers(tree, swap_files),
+            applications=read_applications(tree),
             root_path=str(root),
             is_live=tree.is_live,
             agent_version=agent_version,

@@ -56,12 +56,15 @@ class OsRow:
 
 @dataclass(frozen=True)
 class OsTable:
-    """All rows in the table's order."""
+    """All rows in the tables' order. kernels: (system, release) of those that the block-level table names."""
 
     rows: tuple[OsRow, ...] = ()
+    kernels: tuple[tuple[str, str], ...] = ()
 
     def row_for(self, system: OperatingSystem) -> OsRow | None:
         """The row that names exactly this release (8.11.1 is Debian GNU/Linux 8.11.0); None when there is none."""
+        if system.family == "windows":
+            return self._windows_row(system.name)
         version = version_of(system)
         fitting = [row for row in self._rows_of(system) if row.version and _begins_with(version, row.version)]
         if not version or not fitting:
@@ -73,6 +76,15 @@ class OsTable:
         version = version_of(system) or (0,)
         rows = [row for row in self._rows_of(system) if row.version]
         return min(rows, key=lambda row: _distance(row.version, version), default=None)
+
+    def block_level_kernel(self, kernel_release: str) -> str:
+        """The row of the block-level table with exactly this kernel, "" when there is none."""
+        return next((f"{name} {release}" for name, release in self.kernels if release == kernel_release), "")
+
+    def _windows_row(self, name: str) -> OsRow | None:
+        """The longest name that the product's begins with: an edition stands behind it, and R2 is a release."""
+        fitting = [row for row in self.rows if re.match(rf"{re.escape(row.name)}(?![\w.])", name, re.IGNORECASE)]
+        return max(fitting, key=lambda row: len(row.name), default=None)
 
     def _rows_of(self, system: OperatingSystem) -> list[OsRow]:
         wanted = system_of(system)

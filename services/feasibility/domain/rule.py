@@ -64,10 +64,11 @@ def _texts(values: dict[str, object]) -> dict[str, str]:
 
 @dataclass(frozen=True, kw_only=True)
 class Rule:
-    """A rule under its stable id. name: what is shown. severity: the worst result that decide can return."""
+    """A rule under its stable id. name and group: what is shown. severity: the worst result that decide can return."""
 
     id: str
     name: str
+    group: str
     severity: Literal["WARN", "ERROR"] = "ERROR"
     decide: Callable[[SourceInventory, Basis], Finding]
 
@@ -78,6 +79,7 @@ class Rule:
         return Check(
             id=self.id,
             name=self.name,
+            group=self.group,
             severity=self.severity,
             result=finding.result,
             code=failure.code if failure else "",

@@ -48,6 +48,30 @@ def test_release_finds_its_row(identifier: str, name: str, version: str, row: st
 
 
 def test_whole_table_is_readable_and_every_row_is_of_a_known_system() -> None:
-    assert len(TABLE.rows) == 158
-    assert all(row.system and row.version and row.bits == 64 for row in TABLE.rows)
+    windows = [row for row in TABLE.rows if row.name.startswith("Windows")]
+    linux = [row for row in TABLE.rows if row not in windows]
+    assert (len(linux), len(windows), len(TABLE.kernels)) == (158, 9, 346)
+    assert all(row.system and row.version for row in linux)
+    assert all(row.bits == 64 for row in TABLE.rows)
     assert {row.uefi_supported for row in TABLE.rows} == {"yes", "no", "n/a"}
+
+
+@pytest.mark.parametrize(
+    ("product", "row"),
+    [
+        ("Windows Server 2008 R2 Enterprise", "Windows Server 2008 R2"),
+        ("Windows Server 2008 Standard", "Windows Server 2008"),
+        ("Windows Server 2012", "Windows Server 2012"),
+        ("Windows Server 2012 R2 Datacenter", "Windows Server 2012 R2"),
+        ("Windows Server 2019 Standard", "Windows Server 2019"),
+        ("Windows 7 Ultimate", "Windows 7"),
+        ("Windows 8.1 Pro", "Windows 8.1"),
+        ("Windows 8 Pro", None),
+        ("Windows 10 Pro", "Windows 10"),
+        ("Windows 11 Pro", None),
+        ("Windows Server 2022 Standard", None),
+    ],
+)
+def test_windows_product_finds_its_row(product: str, row: str | None) -> None:
+    found = TABLE.row_for(OperatingSystem(family="windows", id="windows", name=product))
+    assert (found.name if found else None) == row

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from contracts.errors.catalogue import load_catalogue
 from contracts.feasibility import Check
 from contracts.inventory import Mount, SourceInventory
 from services.feasibility.adapters.os_table_file import load_os_table
-from services.feasibility.domain.assess import assess
+from services.feasibility.domain.assess import assess, changes
 from services.feasibility.domain.rule import Basis, Policy
 from services.feasibility.domain.rules import ALL_RULES
 from services.feasibility.domain.rules.space import NEEDED_ON_ROOT_BYTES
@@ -22,30 +23,7 @@ TABLE = load_os_table()
 TIB = 1024**4
 
 FOUND = {
-    "debian_11_bios": {},
-    "debian_12_image": {"os_listed": "OS_NOT_LISTED"},
-    "rhel_6_0_vmware": {"os_hypervisor": "OS_ONLY_KVM"},
-    "centos_7_lvm_nfs": {"lvm": "LVM_UNSUPPORTED", "network_storage": "NETWORK_STORAGE"},
-    "sles_12_sp0_btrfs": {"btrfs_release": "BTRFS_RELEASE"},
-    "ubuntu_20_uefi_luks": {
-        "firmware": "UEFI_UNSUPPORTED",
-        "encryption": "ENCRYPTED",
-        "external_storage": "EXTERNAL_STORAGE",
-    },
-    "windows_2016": {
-        "os_family": "WINDOWS_UNSUPPORTED",
-        "os_listed": "OS_NOT_LISTED",
-        "os_single": "SEVERAL_SYSTEMS",
-        "boot_loader": "BOOTLOADER_UNKNOWN",
-        "file_systems": "FILE_SYSTEM",
-    },
-    "physical_3_tib_system_on_second_disk": {
-        "os_single": "SEVERAL_SYSTEMS",
-        "first_disk": "SYSTEM_NOT_ON_FIRST_DISK",
-        "mbr_limit": "MBR_LIMIT",
-        "file_systems": "FILE_SYSTEM",
-        "root_space": "ROOT_SPACE",
-    },
+    "amazon_linux_2_nvme_gpt": {},
     "arm_container_without_kernel": {
         "os_family": "OS_UNKNOWN",
         "os_listed": "OS_NOT_LISTED",
@@ -54,6 +32,43 @@ FOUND = {
         "kernel": "NO_KERNEL",
         "boot_loader": "BOOTLOADER_UNKNOWN",
     },
+    "centos_6_10_grub_legacy_separate_boot": {},
+    "centos_7_5_licence_key": {
+        "external_storage": "EXTERNAL_STORAGE",
+        "not_mounted": "NOT_MOUNTED",
+        "hardware_bound": "HARDWARE_BOUND",
+    },
+    "centos_7_6_xfs_boot": {},
+    "centos_7_9_mongodb_replica_set_name": {"databases": "CLUSTER_DATABASE_POSSIBLE"},
+    "centos_7_lvm_nfs": {"lvm": "LVM_UNSUPPORTED", "network_storage": "NETWORK_STORAGE"},
+    "debian_10_md_raid1": {"system_disk": "SYSTEM_DISK_UNKNOWN", "raid": "RAID_UNSUPPORTED"},
+    "debian_10_samba_domain_controller": {"directory_services": "DIRECTORY_SERVICE"},
+    "debian_11_bios": {},
+    "debian_11_fscrypt_home": {"encryption": "ENCRYPTED"},
+    "debian_11_full_root_network_card_licence": {
+        "encryption": "ENCRYPTED",
+        "root_space": "ROOT_SPACE",
+        "hardware_bound": "HARDWARE_BOUND",
+    },
+    "debian_11_nfs_home": {"network_storage": "NETWORK_STORAGE"},
+    "debian_12_image": {"os_listed": "OS_NOT_LISTED"},
+    "debian_9_32_bit": {"os_bits": "OS_BITS", "architecture": "ARCHITECTURE"},
+    "euleros_2_5": {},
+    "oracle_8_5_cluster_database": {"external_storage": "EXTERNAL_STORAGE", "databases": "CLUSTER_DATABASE"},
+    "physical_3_tib_system_on_second_disk": {
+        "os_single": "SEVERAL_SYSTEMS",
+        "first_disk": "SYSTEM_NOT_ON_FIRST_DISK",
+        "mbr_limit": "MBR_LIMIT",
+        "file_systems": "FILE_SYSTEM",
+        "root_space": "ROOT_SPACE",
+    },
+    "rhel_6_0_vmware": {"os_hypervisor": "OS_ONLY_KVM"},
+    "rhel_7_9_uefi_lvm_root": {"firmware": "UEFI_UNSUPPORTED", "lvm": "LVM_UNSUPPORTED"},
+    "rhel_8_4_multipath_san": {"external_storage": "EXTERNAL_STORAGE", "mapped_devices": "MAPPER_UNSUPPORTED"},
+    "rhel_8_5_domain_member": {"domain": "DOMAIN_MEMBER"},
+    "sles_11_4_grub_legacy": {},
+    "sles_12_sp0_btrfs": {"btrfs_release": "BTRFS_RELEASE"},
+    "sles_15_3_uefi_btrfs_subvolumes": {"firmware": "UEFI_UNSUPPORTED"},
     "storage_server_thin_raid": {
         "external_storage": "EXTERNAL_STORAGE",
         "lvm_thin": "LVM_THIN",
@@ -62,8 +77,48 @@ FOUND = {
         "btrfs_on_lvm": "BTRFS_ON_LVM",
         "btrfs_devices": "BTRFS_SEVERAL_DISKS",
     },
+    "ubuntu_16_04_galera_node": {"databases": "CLUSTER_DATABASE"},
+    "ubuntu_18_04_thin_pool": {"lvm_thin": "LVM_THIN", "lvm": "LVM_UNSUPPORTED"},
+    "ubuntu_20_04_dual_boot": {"os_single": "SEVERAL_SYSTEMS"},
+    "ubuntu_20_04_swap_file": {},
+    "ubuntu_20_uefi_luks": {
+        "firmware": "UEFI_UNSUPPORTED",
+        "external_storage": "EXTERNAL_STORAGE",
+        "encryption": "ENCRYPTED",
+    },
+    "ubuntu_22_04_not_listed": {"os_listed": "OS_NOT_LISTED"},
+    "windows_10_uefi_bitlocker": {
+        "os_family": "WINDOWS_UNSUPPORTED",
+        "firmware": "UEFI_UNSUPPORTED",
+        "boot_loader": "BOOTLOADER_UNKNOWN",
+        "not_mounted": "NOT_MOUNTED",
+        "encryption": "ENCRYPTED",
+    },
+    "windows_2012_r2_dynamic_disks_full": {
+        "os_family": "WINDOWS_UNSUPPORTED",
+        "boot_loader": "BOOTLOADER_UNKNOWN",
+        "dynamic_disks": "DYNAMIC_DISKS",
+        "windows_space": "WINDOWS_SPACE",
+    },
+    "windows_2016": {"os_family": "WINDOWS_UNSUPPORTED", "boot_loader": "BOOTLOADER_UNKNOWN"},
+    "windows_2019_domain_controller_fat_volume": {
+        "os_family": "WINDOWS_UNSUPPORTED",
+        "boot_loader": "BOOTLOADER_UNKNOWN",
+        "file_systems": "FILE_SYSTEM",
+        "directory_services": "DIRECTORY_SERVICE",
+    },
 }
-WARNINGS = {"OS_NOT_LISTED", "NETWORK_STORAGE", "EXTERNAL_STORAGE", "NOT_MOUNTED", "NO_BOOT_CODE", "HIBERNATED"}
+WARNINGS = {
+    "OS_NOT_LISTED",
+    "NETWORK_STORAGE",
+    "EXTERNAL_STORAGE",
+    "NOT_MOUNTED",
+    "NO_BOOT_CODE",
+    "HIBERNATED",
+    "DYNAMIC_DISKS",
+    "DOMAIN_MEMBER",
+    "CLUSTER_DATABASE_POSSIBLE",
+}
 
 
 def recorded(name: str) -> SourceInventory:
@@ -90,6 +145,47 @@ def test_report_lists_all_checks_and_the_row_that_decided() -> None:
     assert len({rule.id for rule in ALL_RULES}) == len(ALL_RULES)
     assert report.table_row == "Debian GNU/Linux 11.2.0"
     assert all(each.looked_at for each in report.checks)
+
+
+def test_every_recorded_server_has_its_story() -> None:
+    files = sorted(FOLDER.glob("*.json"))
+    assert len(files) >= 25
+    assert [file.stem for file in files if not json.loads(file.read_text()).get("story")] == []
+
+
+def test_kernel_that_the_block_level_table_names_is_told() -> None:
+    report = assess(recorded("centos_6_10_grub_legacy_separate_boot"), Basis(table=TABLE))
+    assert report.block_level_kernel == "CentOS 2.6.32-754.35.1.el6.x86_64"
+    assert assess(recorded("debian_11_bios"), Basis(table=TABLE)).block_level_kernel == ""
+
+
+@pytest.mark.parametrize(
+    ("size_bytes", "needed_bytes"),
+    [(600 << 20, 320 << 20), ((600 << 20) - 1, 40 << 20), (99 << 30, 320 << 20), (100 << 20, 40 << 20)],
+)
+def test_space_that_windows_needs_depends_on_the_partition(size_bytes: int, needed_bytes: int) -> None:
+    server = recorded("windows_2016")
+
+    def with_free(free_bytes: int) -> SourceInventory:
+        mount = server.mounts[0].model_copy(update={"size_bytes": size_bytes, "free_bytes": free_bytes})
+        return server.model_copy(update={"mounts": (mount,)})
+
+    assert check(with_free(needed_bytes), "windows_space").result == "OK"
+    refused = check(with_free(needed_bytes - 1), "windows_space")
+    assert (refused.result, refused.code) == ("ERROR", "SMS.FEASIBILITY.WINDOWS_SPACE")
+    assert str(needed_bytes - 1) in refused.cause
+    assert str(needed_bytes) in refused.cause
+
+
+def test_check_after_a_fix_says_what_changed() -> None:
+    before = assess(recorded("debian_11_full_root_network_card_licence"), Basis(table=TABLE))
+    mended = recorded("debian_11_full_root_network_card_licence").model_copy(update={"applications": ()})
+    found = changes(before, assess(mended, Basis(table=TABLE)))
+    assert {(one.id, one.before, one.after) for one in found} == {
+        ("encryption", "ERROR", "OK"),
+        ("hardware_bound", "ERROR", "OK"),
+    }
+    assert changes(before, before) == ()
 
 
 def test_root_space_below_200_mb_is_refused_with_both_figures() -> None:

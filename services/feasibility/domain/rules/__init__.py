@@ -5,7 +5,16 @@ from __future__ import annotations
 from typing import Final
 
 from services.feasibility.domain.rule import Rule
-from services.feasibility.domain.rules import boot, disks, file_systems, kernel, network, operating_system, space
+from services.feasibility.domain.rules import (
+    applications,
+    boot,
+    disks,
+    file_systems,
+    kernel,
+    network,
+    operating_system,
+    space,
+)
 
 ALL_RULES: Final[tuple[Rule, ...]] = (
     *operating_system.RULES,
@@ -15,4 +24,5 @@ ALL_RULES: Final[tuple[Rule, ...]] = (
     *file_systems.RULES,
     *space.RULES,
     *network.RULES,
+    *applications.RULES,
 )

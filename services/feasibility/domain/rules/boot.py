@@ -51,9 +51,13 @@ def check_boot_code(inventory: SourceInventory, _: Basis) -> Finding:
     return passed(firmware=inventory.firmware)
 
 
+GROUP = "Boot"
+
 RULES = (
-    Rule(id="firmware", name="Firmware that targets have", decide=check_firmware),
-    Rule(id="firmware_os", name="Firmware that the release is listed for", decide=check_firmware_of_release),
-    Rule(id="boot_loader", name="Boot loader that can be adapted", decide=check_boot_loader),
-    Rule(id="boot_code", name="Boot code on the system disk", severity="WARN", decide=check_boot_code),
+    Rule(id="firmware", name="Firmware that targets have", group=GROUP, decide=check_firmware),
+    Rule(
+        id="firmware_os", name="Firmware that the release is listed for", group=GROUP, decide=check_firmware_of_release
+    ),
+    Rule(id="boot_loader", name="Boot loader that can be adapted", group=GROUP, decide=check_boot_loader),
+    Rule(id="boot_code", name="Boot code on the system disk", group=GROUP, severity="WARN", decide=check_boot_code),
 )

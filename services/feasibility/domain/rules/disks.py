@@ -140,13 +140,24 @@ def check_mapper(inventory: SourceInventory, _: Basis) -> Finding:
     return passed(mapped="none")
 
 
+def check_dynamic_disks(inventory: SourceInventory, _: Basis) -> Finding:
+    """Windows' dynamic disks arrive as basic ones."""
+    dynamic = [disk.name for disk in inventory.disks if disk.is_dynamic]
+    if dynamic:
+        return warned(codes.DYNAMIC_DISKS, {"dynamic": listed(dynamic)}, count=len(dynamic), disks=listed(dynamic))
+    return passed(dynamic="none")
+
+
+GROUP = "Disks and volumes"
+
 RULES = (
-    Rule(id="system_disk", name="System disk", decide=check_system_disk),
-    Rule(id="first_disk", name="System volumes on the first disk", decide=check_first_disk),
-    Rule(id="mbr_limit", name="Size of disks with an MBR", decide=check_mbr_limit),
-    Rule(id="external_storage", name="External storage", decide=check_external),
-    Rule(id="lvm_thin", name="Thin volumes of LVM", decide=check_thin),
-    Rule(id="lvm", name="Logical volumes", decide=check_lvm),
-    Rule(id="raid", name="Software RAID", decide=check_raid),
-    Rule(id="mapped_devices", name="Mapped devices", decide=check_mapper),
+    Rule(id="system_disk", name="System disk", group=GROUP, decide=check_system_disk),
+    Rule(id="first_disk", name="System volumes on the first disk", group=GROUP, decide=check_first_disk),
+    Rule(id="mbr_limit", name="Size of disks with an MBR", group=GROUP, decide=check_mbr_limit),
+    Rule(id="external_storage", name="External storage", group=GROUP, decide=check_external),
+    Rule(id="lvm_thin", name="Thin volumes of LVM", group=GROUP, decide=check_thin),
+    Rule(id="lvm", name="Logical volumes", group=GROUP, decide=check_lvm),
+    Rule(id="raid", name="Software RAID", group=GROUP, decide=check_raid),
+    Rule(id="mapped_devices", name="Mapped devices", group=GROUP, decide=check_mapper),
+    Rule(id="dynamic_disks", name="Dynamic disks", group=GROUP, severity="WARN", decide=check_dynamic_disks),
 )

@@ -9,7 +9,7 @@ from contracts.inventory import SourceInventory
 from services.feasibility.domain.rule import Basis, Finding, Rule, listed, passed, refused, warned
 from services.feasibility.domain.volumes import described, local_mounts, of_kind, on_layer, volumes
 
-ALLOWED_KINDS: Final = ("ext2", "ext3", "ext4", "vfat", "xfs", "btrfs")
+ALLOWED_KINDS: Final = {"linux": ("ext2", "ext3", "ext4", "vfat", "xfs", "btrfs"), "windows": ("ntfs",)}
 # Held by other rules, or holding no files.
 _NO_FILE_SYSTEMS: Final = frozenset(
     {
@@ -30,14 +30,15 @@ _NO_FILE_SYSTEMS: Final = frozenset(
 def check_allowed(inventory: SourceInventory, _: Basis) -> Finding:
     """Everything that is mounted and local must be of a kind that can be made again on the target."""
     kinds = sorted({mount.kind for mount in local_mounts(inventory)})
-    places = [described(mount) for mount in local_mounts(inventory) if mount.kind not in (*ALLOWED_KINDS, "ecryptfs")]
+    allowed = ALLOWED_KINDS[inventory.operating_system.family]
+    places = [described(mount) for mount in local_mounts(inventory) if mount.kind not in (*allowed, "ecryptfs")]
     if places:
         return refused(
             codes.FILE_SYSTEM,
             {"kinds": listed(kinds)},
             count=len(places),
             places=listed(places),
-            allowed=", ".join(ALLOWED_KINDS),
+            allowed=", ".join(allowed),
         )
     return passed(kinds=listed(kinds))
 
@@ -62,6 +63,11 @@ def check_encryption(inventory: SourceInventory, _: Basis) -> Finding:
     places = of_kind(inventory, "crypto_luks", "bitlocker") + on_layer(inventory, "crypt")
     places += [name for name, file_system in volumes(inventory) if "encrypt" in file_system.features]
     places += [mount.mount_point for mount in inventory.mounts if mount.kind == "ecryptfs"]
+    places += [
+        f"{application.name} in {application.evidence}"
+        for application in inventory.applications
+        if application.kind == "encrypted_files"
+    ]
     if places:
         return refused(codes.ENCRYPTED, {"encrypted": listed(places)}, count=len(places), places=listed(places))
     return passed(encrypted="none")
@@ -109,12 +115,16 @@ def check_hibernated(inventory: SourceInventory, _: Basis) -> Finding:
     return passed(hibernated="none")
 
 
+GROUP = "File systems"
+
 RULES = (
-    Rule(id="file_systems", name="File systems that can be migrated", decide=check_allowed),
-    Rule(id="not_mounted", name="File systems that are not mounted", severity="WARN", decide=check_mounted),
-    Rule(id="encryption", name="Encrypted volumes and folders", decide=check_encryption),
-    Rule(id="btrfs_on_lvm", name="Btrfs on logical volumes", decide=check_btrfs_on_lvm),
-    Rule(id="btrfs_release", name="Btrfs on this release", decide=check_btrfs_release),
-    Rule(id="btrfs_devices", name="Btrfs on several devices", decide=check_btrfs_devices),
-    Rule(id="hibernation", name="Hibernated system", severity="WARN", decide=check_hibernated),
+    Rule(id="file_systems", name="File systems that can be migrated", group=GROUP, decide=check_allowed),
+    Rule(
+        id="not_mounted", name="File systems that are not mounted", group=GROUP, severity="WARN", decide=check_mounted
+    ),
+    Rule(id="encryption", name="Encrypted volumes and folders", group=GROUP, decide=check_encryption),
+    Rule(id="btrfs_on_lvm", name="Btrfs on logical volumes", group=GROUP, decide=check_btrfs_on_lvm),
+    Rule(id="btrfs_release", name="Btrfs on this release", group=GROUP, decide=check_btrfs_release),
+    Rule(id="btrfs_devices", name="Btrfs on several devices", group=GROUP, decide=check_btrfs_devices),
+    Rule(id="hibernation", name="Hibernated system", group=GROUP, severity="WARN", decide=check_hibernated),
 )

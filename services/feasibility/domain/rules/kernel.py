@@ -28,7 +28,9 @@ def check_kernel(inventory: SourceInventory, _: Basis) -> Finding:
     return passed(kernel_release=inventory.kernel_release)
 
 
+GROUP = "Processor and kernel"
+
 RULES = (
-    Rule(id="architecture", name="Architecture x86-64", decide=check_architecture),
-    Rule(id="kernel", name="Kernel to boot", decide=check_kernel),
+    Rule(id="architecture", name="Architecture x86-64", group=GROUP, decide=check_architecture),
+    Rule(id="kernel", name="Kernel to boot", group=GROUP, decide=check_kernel),
 )

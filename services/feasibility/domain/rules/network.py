@@ -16,4 +16,8 @@ def check_network_storage(inventory: SourceInventory, _: Basis) -> Finding:
     return passed(network="none")
 
 
-RULES = (Rule(id="network_storage", name="Network file systems", severity="WARN", decide=check_network_storage),)
+GROUP = "Network"
+
+RULES = (
+    Rule(id="network_storage", name="Network file systems", group=GROUP, severity="WARN", decide=check_network_storage),
+)

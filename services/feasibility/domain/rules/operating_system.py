@@ -8,6 +8,7 @@ from services.feasibility.domain.rule import Basis, Finding, Rule, listed, passe
 from services.feasibility.domain.volumes import of_kind
 
 _NEEDED_BITS = 64
+_LINUX_KINDS = ("ext2", "ext3", "ext4", "xfs", "btrfs", "lvm2_member", "linux_raid_member", "crypto_luks", "swap")
 
 
 def check_family(inventory: SourceInventory, _: Basis) -> Finding:
@@ -62,16 +63,21 @@ def check_hypervisor(inventory: SourceInventory, basis: Basis) -> Finding:
 def check_only_system(inventory: SourceInventory, _: Basis) -> Finding:
     """Other systems show in the boot menu, or as partitions that only they use."""
     others = list(dict.fromkeys(inventory.boot_loader.other_systems))
-    others += [f"partition {name}" for name in of_kind(inventory, "ntfs", "bitlocker", "hfsplus")]
+    if inventory.operating_system.family == "linux":
+        others += [f"partition {name}" for name in of_kind(inventory, "ntfs", "bitlocker", "hfsplus")]
+    else:
+        others += [f"partition {name}" for name in of_kind(inventory, *_LINUX_KINDS)]
     if others:
         return refused(codes.SEVERAL_SYSTEMS, {"others": listed(others)}, count=1 + len(others), others=listed(others))
     return passed(others="none")
 
 
+GROUP = "Operating system"
+
 RULES = (
-    Rule(id="os_family", name="Operating system family", decide=check_family),
-    Rule(id="os_listed", name="Operating system in the compatibility table", decide=check_listed),
-    Rule(id="os_bits", name="64-bit operating system", decide=check_bits),
-    Rule(id="os_hypervisor", name="Hypervisor that the release is listed for", decide=check_hypervisor),
-    Rule(id="os_single", name="Only one operating system", decide=check_only_system),
+    Rule(id="os_family", name="Operating system family", group=GROUP, decide=check_family),
+    Rule(id="os_listed", name="Operating system in the compatibility table", group=GROUP, decide=check_listed),
+    Rule(id="os_bits", name="64-bit operating system", group=GROUP, decide=check_bits),
+    Rule(id="os_hypervisor", name="Hypervisor that the release is listed for", group=GROUP, decide=check_hypervisor),
+    Rule(id="os_single", name="Only one operating system", group=GROUP, decide=check_only_system),
 )

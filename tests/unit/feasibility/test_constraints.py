@@ -1,0 +1,165 @@
+"""Every constraint on source servers (Table 5-1 of the overview) beside the rule that carries it.
+
+Each line is shown on a recorded server that breaks the constraint: the rule must find it, with the severity of what
+happens then. What cannot go is an ERROR; what arrives changed, or stays behind, is a WARN.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from contracts.inventory import SourceInventory
+from services.feasibility.adapters.os_table_file import load_os_table
+from services.feasibility.domain.assess import assess
+from services.feasibility.domain.rule import Basis, Policy
+from services.feasibility.domain.rules import ALL_RULES
+
+FOLDER = Path(__file__).parent / "inventories"
+TABLE = load_os_table()
+
+
+@dataclass(frozen=True)
+class Constraint:
+    item: str
+    statement: str
+    rule: str
+    code: str
+    result: str
+    server: str
+    is_strict: bool = False
+
+
+# One line a statement; the number of source servers per account is the registry's to count (SMS.REGISTRY.QUOTA).
+CONSTRAINTS = (
+    Constraint(
+        "OSs", "Windows releases are those of the table", "os_listed", "OS_NOT_LISTED", "ERROR", "windows_11", True
+    ),
+    Constraint(
+        "OSs",
+        "Linux releases are those of the table",
+        "os_listed",
+        "OS_NOT_LISTED",
+        "ERROR",
+        "ubuntu_22_04_not_listed",
+        True,
+    ),
+    Constraint("OSs", "only one system on a server", "os_single", "SEVERAL_SYSTEMS", "ERROR", "ubuntu_20_04_dual_boot"),
+    Constraint(
+        "Space",
+        "Windows: 320 MB from 600 MB on, 40 MB below",
+        "windows_space",
+        "WINDOWS_SPACE",
+        "ERROR",
+        "windows_2012_r2_dynamic_disks_full",
+    ),
+    Constraint(
+        "Space",
+        "Linux: 200 MB on the root",
+        "root_space",
+        "ROOT_SPACE",
+        "ERROR",
+        "debian_11_full_root_network_card_licence",
+    ),
+    Constraint(
+        "File systems",
+        "Windows: NTFS only",
+        "file_systems",
+        "FILE_SYSTEM",
+        "ERROR",
+        "windows_2019_domain_controller_fat_volume",
+    ),
+    Constraint(
+        "File systems",
+        "Linux: ext2/3/4, VFAT, XFS, Btrfs only",
+        "file_systems",
+        "FILE_SYSTEM",
+        "ERROR",
+        "physical_3_tib_system_on_second_disk",
+    ),
+    Constraint(
+        "Shared", "NFS, CIFS and NAS stay behind", "network_storage", "NETWORK_STORAGE", "WARN", "debian_11_nfs_home"
+    ),
+    Constraint(
+        "External",
+        "external storage stays behind",
+        "external_storage",
+        "EXTERNAL_STORAGE",
+        "WARN",
+        "rhel_8_4_multipath_san",
+    ),
+    Constraint(
+        "Encrypted", "protected folders cannot go", "encryption", "ENCRYPTED", "ERROR", "debian_11_fscrypt_home"
+    ),
+    Constraint("Encrypted", "encrypted volumes cannot go", "encryption", "ENCRYPTED", "ERROR", "ubuntu_20_uefi_luks"),
+    Constraint("Btrfs on LVM", "cannot go", "btrfs_on_lvm", "BTRFS_ON_LVM", "ERROR", "storage_server_thin_raid"),
+    Constraint(
+        "Databases",
+        "databases of several nodes cannot go",
+        "databases",
+        "CLUSTER_DATABASE",
+        "ERROR",
+        "ubuntu_16_04_galera_node",
+    ),
+    Constraint(
+        "Databases",
+        "Active Directory cannot go",
+        "directory_services",
+        "DIRECTORY_SERVICE",
+        "ERROR",
+        "windows_2019_domain_controller_fat_volume",
+    ),
+    Constraint(
+        "Hardware",
+        "what is bound to hardware cannot go",
+        "hardware_bound",
+        "HARDWARE_BOUND",
+        "ERROR",
+        "centos_7_5_licence_key",
+    ),
+    Constraint(
+        "Dynamic disks",
+        "arrive as basic disks",
+        "dynamic_disks",
+        "DYNAMIC_DISKS",
+        "WARN",
+        "windows_2012_r2_dynamic_disks_full",
+    ),
+    Constraint("Domain", "the target must join again", "domain", "DOMAIN_MEMBER", "WARN", "rhel_8_5_domain_member"),
+    Constraint(
+        "First disk",
+        "system volumes are on the first disk",
+        "first_disk",
+        "SYSTEM_NOT_ON_FIRST_DISK",
+        "ERROR",
+        "physical_3_tib_system_on_second_disk",
+    ),
+    Constraint("Thin volumes", "thin pools cannot go", "lvm_thin", "LVM_THIN", "ERROR", "ubuntu_18_04_thin_pool"),
+)
+
+
+def server_of(constraint: Constraint) -> SourceInventory:
+    if constraint.server == "windows_11":
+        server = SourceInventory.model_validate_json((FOLDER / "windows_2016.json").read_text())
+        system = server.operating_system.model_copy(update={"name": "Windows 11 Pro", "version": "10.0.22631"})
+        return server.model_copy(update={"operating_system": system})
+    return SourceInventory.model_validate_json((FOLDER / f"{constraint.server}.json").read_text())
+
+
+@pytest.mark.parametrize("constraint", CONSTRAINTS, ids=lambda one: f"{one.item}: {one.statement}")
+def test_constraint_is_carried_by_its_rule(constraint: Constraint) -> None:
+    report = assess(server_of(constraint), Basis(table=TABLE, policy=Policy(is_strict=constraint.is_strict)))
+    found = next(check for check in report.checks if check.id == constraint.rule)
+    assert (found.result, found.code) == (constraint.result, f"SMS.FEASIBILITY.{constraint.code}")
+    assert found.group
+    assert found.cause
+    assert found.remedy
+    assert found.looked_at
+
+
+@pytest.mark.parametrize("rule", ALL_RULES, ids=lambda rule: rule.id)
+def test_rule_passes_the_plain_server(rule) -> None:  # type: ignore[no-untyped-def] # Rule
+    plain = SourceInventory.model_validate_json((FOLDER / "debian_11_bios.json").read_text())
+    assert rule.check(plain, Basis(table=TABLE)).result == "OK"
