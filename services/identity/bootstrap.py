@@ -12,11 +12,18 @@ from services.identity.adapters.bus_login import BusAddress, connect
 from services.identity.adapters.connection_cutter import SystemAccountCutter
 from services.identity.adapters.seals import FileSeal
 from services.identity.adapters.user_jwt import AnswerSigner
+from services.identity.authorizer import Authorizer
 from services.identity.denials import DenialTrace
+from services.identity.directory import Directory
+from services.identity.domain.directory import INSTALLATION_ACCOUNT
+from services.identity.domain.ports import Seal
 from services.identity.enrolments import SERVICE, Enrolments
 from services.identity.handlers import Handlers
+from services.identity.key_uses import KeyUses
 from services.identity.logins import Logins
+from services.identity.principals import Principals
 from services.identity.records import IdentityRecords
+from services.identity.root_credential import import_root_credential, read_root_credential
 from services.identity.settings import IdentitySettings
 from services.identity.subscriptions import subscribe
 from shared.service import ServiceContext
@@ -29,10 +36,11 @@ async def wire(context: ServiceContext) -> None:
     settings = context.settings
     if not isinstance(settings, IdentitySettings) or settings.bus_seed_file is None:
         raise TypeError("identity needs its own settings, with the seed file of its bus user")
-    records = IdentityRecords(context.store)
+    records, directory = IdentityRecords(context.store), Directory(context.store)
     seal = FileSeal(settings.seal_key_file)
     signer = AnswerSigner(settings.issuer_seed_file.read_text(encoding="ascii").strip())
     address = BusAddress(servers=tuple(settings.bus_addresses()), ca_file=settings.bus_ca_file)
+    await _prepare(settings, records, directory, seal)
 
     closed = asyncio.Event()
     system = await connect(address, user=CONNECTION_CUTTER, seed_file=settings.system_seed_file, closed=closed)
@@ -46,8 +54,29 @@ async def wire(context: ServiceContext) -> None:
     context.run_in_background("denial-trace", denials.run)
     responder = AuthenticationResponder(logins_connection, Logins(records, seal), signer, denials)
     await responder.start()
-    subscribe(context.bus, Handlers(records, seal, cutter, Enrolments(records, cutter)))
+    principals = Principals(records, directory, seal)
+    uses = KeyUses(records, interval_s=settings.key_use_interval_s)
+    context.run_in_background("key-uses", uses.run)
+    handlers = Handlers(records, directory, principals, seal, cutter, Enrolments(records, cutter))
+    subscribe(context.bus, handlers, Authorizer(principals, uses))
+    _clean_in_background(context, records, interval_s=settings.cleaning_interval_s)
 
+    async def watch_connections() -> None:
+        await closed.wait()
+
+    context.run_in_background("login-connections", watch_connections)
+
+
+async def _prepare(settings: IdentitySettings, records: IdentityRecords, directory: Directory, seal: Seal) -> None:
+    """The accounts that there must be, and the first key of the installation."""
+    now = datetime.now(UTC)
+    await directory.ensure_accounts({INSTALLATION_ACCOUNT, *await records.accounts_with_keys()}, now=now)
+    if settings.root_credential_file is not None:
+        root = read_root_credential(settings.root_credential_file)
+        await import_root_credential(records, directory, seal, root, now=now)
+
+
+def _clean_in_background(context: ServiceContext, records: IdentityRecords, *, interval_s: float) -> None:
     async def clean() -> None:
         while True:
             now = datetime.now(UTC)
@@ -57,11 +86,6 @@ async def wire(context: ServiceContext) -> None:
                     log("expired records removed", nonces=nonces, enrolment_tokens=tokens)
             except (StoreUnavailableError, ConflictError) as error:
                 log("cleaning waits", level=logging.WARNING, error=error)
-            await asyncio.sleep(settings.cleaning_interval_s)
+            await asyncio.sleep(interval_s)
 
     context.run_in_background("cleaning", clean)
-
-    async def watch_connections() -> None:
-        await closed.wait()
-
-    context.run_in_background("login-connections", watch_connections)

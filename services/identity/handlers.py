@@ -27,16 +27,16 @@ from contracts.messages.identity import (
 )
 from contracts.messages.reply import Accepted
 from contracts.subjects import evt
+from services.identity.directory import Directory
 from services.identity.domain.ports import ConnectionCutter, Seal
-from services.identity.domain.records import Agent, Credential, Token
+from services.identity.domain.records import PLACES, Agent, Credential, Token
 from services.identity.enrolments import SERVICE, Enrolments, new_agent_id
+from services.identity.principals import Principals
 from services.identity.records import IdentityRecords
 from shared.store.port import DuplicateError, OutgoingMessage
 from shared.store.typed import Stored
 from shared.telemetry import log
 
-# Two active keys per account, so that one can be replaced while the other still works.
-_PLACES: Final = ("first", "second")
 _SECRET_BYTES: Final = 32
 _MIN_VALID_S: Final = 30
 _MAX_VALID_S: Final = 86_400
@@ -48,6 +48,8 @@ class Handlers:
     def __init__(
         self,
         records: IdentityRecords,
+        directory: Directory,
+        principals: Principals,
         seal: Seal,
         cutter: ConnectionCutter,
         enrolments: Enrolments,
@@ -55,6 +57,8 @@ class Handlers:
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._records = records
+        self._directory = directory
+        self._principals = principals
         self._seal = seal
         self._cutter = cutter
         self._enrolments = enrolments
@@ -63,11 +67,12 @@ class Handlers:
     async def create_credential(self, request: CreateCredential, envelope: Envelope) -> CredentialSecret:
         """The secret key leaves in this reply and nowhere else."""
         account = envelope.account
+        root = await self._directory.ensure_account(account, now=self._clock())
         access_key = "AK" + secrets.token_hex(9).upper()
         secret_key = secrets.token_urlsafe(_SECRET_BYTES)
         sealed = self._seal.seal(secret_key, account=account, identifier=access_key, version=1)
         created = CredentialCreated(access_key=access_key)
-        for place in _PLACES:
+        for place in PLACES:
             credential = Credential(
                 account=account,
                 access_key=access_key,
@@ -75,6 +80,7 @@ class Handlers:
                 secret=sealed,
                 created_at=self._clock(),
                 description=request.description,
+                user_id=root.id,
             )
             outbox = [_event(envelope, access_key, "created", created)]
             try:
@@ -82,7 +88,7 @@ class Handlers:
             except DuplicateError:
                 continue
             return CredentialSecret(access_key=access_key, secret_key=secret_key)
-        raise MigrationError(TOO_MANY_CREDENTIALS, active=len(_PLACES), account=account, limit=len(_PLACES))
+        raise MigrationError(TOO_MANY_CREDENTIALS, active=len(PLACES), account=account, limit=len(PLACES))
 
     async def list_credentials(self, _: ListCredentials, envelope: Envelope) -> CredentialList:
         """Newest last; disabled ones stay in the list."""
@@ -116,6 +122,7 @@ class Handlers:
             await self._records.credentials.save(
                 account, access_key, disabled, expected_version=stored.version, outbox=outbox
             )
+        self._principals.forget_account(account)
         agents = await self._records.agents_enrolled_by(account, access_key)
         names = [user_name("ak", access_key), *(user_name("agent", agent.agent_id) for agent in agents)]
         await self._cutter.cut(names)

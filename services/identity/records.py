@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Final, TypeVar
 
 from contracts.base import Model
-from services.identity.domain.records import Agent, Credential, Token
+from services.identity.domain.records import Agent, Credential, KeyUse, Token
 from shared.store.port import Collection, ConflictError, Scalar, Store, Unique
 from shared.store.typed import Stored, TypedCollection
 
@@ -21,7 +21,7 @@ _TOKEN_KEPT: Final = timedelta(days=7)
 COLLECTIONS: Final = (
     Collection(
         name="credentials",
-        fields=("access_key", "is_active"),
+        fields=("access_key", "is_active", "user_id"),
         # Two active keys for rotation: each takes one of two places, whoever asks at the same moment.
         unique=(Unique(name="active_place", fields=("account", "place"), only_where={"is_active": True}),),
     ),
@@ -37,6 +37,7 @@ COLLECTIONS: Final = (
     ),
     Collection(name="nonces"),
     Collection(name="denials"),
+    Collection(name="key_uses"),
 )
 
 
@@ -61,10 +62,15 @@ class IdentityRecords:
         self.agents = TypedCollection(store, COLLECTIONS[2], Agent)
         self._nonces = TypedCollection(store, COLLECTIONS[3], UsedNonce)
         self.denials = TypedCollection(store, COLLECTIONS[4], DenialCount)
+        self.key_uses = TypedCollection(store, COLLECTIONS[5], KeyUse)
 
     async def credential(self, access_key: str) -> Stored[Credential] | None:
         """By access key, which names its account."""
         return await _first(self.credentials, {"access_key": access_key})
+
+    async def accounts_with_keys(self) -> set[str]:
+        """The accounts that have ever had an access key."""
+        return {stored.account async for stored in self.credentials.find_all_accounts()}
 
     async def token(self, token_id: str) -> Stored[Token] | None:
         """By the token's id, which names its account."""

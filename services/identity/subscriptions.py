@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contracts.messages.agent import EnrolAgent
+from contracts.messages.api import AuthorizeRequest
 from contracts.messages.identity import (
     CreateCredential,
     DisableCredential,
@@ -11,13 +12,15 @@ from contracts.messages.identity import (
     RefuseAgent,
 )
 from contracts.subjects import ROOT, cmd, req
+from services.identity.authorizer import Authorizer
 from services.identity.enrolments import SERVICE
 from services.identity.handlers import Handlers
 from shared.bus import ServiceBus
 
 
-def subscribe(bus: ServiceBus, handlers: Handlers) -> None:
+def subscribe(bus: ServiceBus, handlers: Handlers, authorizer: Authorizer) -> None:
     """Commands are acknowledged by the bus adapter after the handler's commit; requests are answered after it."""
+    bus.on_request(req(SERVICE, "authorize"), AuthorizeRequest, authorizer.authorize)
     bus.on_request(req(SERVICE, "create-credential"), CreateCredential, handlers.create_credential)
     bus.on_request(req(SERVICE, "list-credentials"), ListCredentials, handlers.list_credentials)
     bus.on_request(req(SERVICE, "disable-credential"), DisableCredential, handlers.disable_credential)

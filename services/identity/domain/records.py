@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Final
 
 from contracts.base import Model
 from contracts.login import LoginForm
 from contracts.messages.agent import AgentRole
+
+# Two active keys for each user, so that one can be replaced while the other still works.
+PLACES: Final = ("first", "second")
 
 
 class SealedSecret(Model):
@@ -20,7 +24,8 @@ class SealedSecret(Model):
 class Credential(Model):
     """An access key with its secret key. secret_version is part of what the seal binds.
 
-    place: one of the two that an account has for active keys.
+    place: one of the two that each user has for active keys. user_id: "" is the account's root user, as of keys
+    that are older than users.
     """
 
     account: str
@@ -31,6 +36,13 @@ class Credential(Model):
     is_active: bool = True
     created_at: datetime
     description: str = ""
+    user_id: str = ""
+
+
+class KeyUse(Model):
+    """When an access key was last used, to a minute."""
+
+    last_used_at: datetime
 
 
 class Token(Model):

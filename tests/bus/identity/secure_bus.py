@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import ssl
 import subprocess
 import sys
@@ -18,7 +19,7 @@ from nats.aio.client import Client
 from nats.errors import Error as NatsError
 
 from agents.session.own_key import OwnKey
-from contracts.base import Message
+from contracts.base import Message, Model
 from contracts.envelope import Envelope
 from contracts.errors import MigrationError
 from contracts.login import agent_inbox, enrol_inbox, service_inbox, user_name
@@ -33,6 +34,14 @@ REPOSITORY = Path(__file__).parents[3]
 R = TypeVar("R", bound=Message)
 
 
+class RootCredentialFile(Model):
+    """What `sms up` writes before the first start."""
+
+    account: str = "default"
+    access_key: str
+    secret_key: str
+
+
 class SecureBus:
     """Server and identity run as processes of their own; both can be killed and started again."""
 
@@ -42,6 +51,10 @@ class SecureBus:
         self.files = write_bus_configuration(folder, listen=f"127.0.0.1:{self.port}", now=datetime.now(UTC))
         self.server: subprocess.Popen[bytes] | None = None
         self.identity: subprocess.Popen[bytes] | None = None
+        self.root_credential = RootCredentialFile(access_key="AKROOT0123456789", secret_key=secrets.token_urlsafe(32))
+        root_file = folder / "keys" / "root.json"
+        root_file.write_text(self.root_credential.model_dump_json())
+        root_file.chmod(0o600)
 
     def start_server(self) -> None:
         program = Path(sys.executable).parent / "nats-server"
@@ -56,6 +69,10 @@ class SecureBus:
             self.server = None
 
     def start_identity(self) -> None:
+        self.identity = self.another_identity()
+
+    def another_identity(self) -> subprocess.Popen[bytes]:
+        """A further replica on the same store."""
         environment = {
             "PATH": os.defpath,
             "SMS_IDENTITY_BUS_URL": self.files.url,
@@ -65,10 +82,12 @@ class SecureBus:
             "SMS_IDENTITY_SYSTEM_SEED_FILE": str(self.files.seed_file("identity_system")),
             "SMS_IDENTITY_SEAL_KEY_FILE": str(self.folder / "keys" / "identity.seal"),
             "SMS_IDENTITY_STORE_URL": f"sqlite:///{self.folder / 'identity.sqlite'}",
+            "SMS_IDENTITY_ROOT_CREDENTIAL_FILE": str(self.folder / "keys" / "root.json"),
+            "SMS_IDENTITY_KEY_USE_INTERVAL_S": "0.5",
             "SMS_IDENTITY_STREAM_MAX_BYTES": str(64 << 20),
         }
         with (self.folder / "identity.log").open("ab") as log:
-            self.identity = subprocess.Popen(
+            return subprocess.Popen(
                 [sys.executable, "-m", "services.identity"], stderr=log, cwd=REPOSITORY, env=environment
             )
 
