@@ -10,18 +10,20 @@ from pathlib import Path
 from rich.text import Text
 from typer.exceptions import TyperException
 
+from cli.api_answers import STATUS_PARAMETER
 from cli.output import cell, err
 from contracts.errors import Failure
 from contracts.errors.catalogue import load_catalogue
 from contracts.errors.cli import INTERNAL, USAGE
 
 INTERRUPTED_EXIT_CODE = 130
+_EXIT_CODES = {"400": 2, "401": 5, "403": 5, "404": 3, "409": 4, "503": 6, "504": 6}
 
 
 def exit_code_of(failure: Failure) -> int:
-    """The exit status of a failure; 1 for a code that this version does not know."""
+    """The exit status of a failure; of a code that this version does not know that of the HTTP status."""
     code = load_catalogue().get(failure.code)
-    return code.exit_code if code else 1
+    return code.exit_code if code else _EXIT_CODES.get(failure.parameters.get(STATUS_PARAMETER, ""), 1)
 
 
 def show_failure(failure: Failure) -> None:

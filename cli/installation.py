@@ -76,6 +76,16 @@ class DataFolder:
         return self.path / "supervisor.json"
 
     @property
+    def profile_file(self) -> Path:
+        """Address and access key for the command line on this machine; mode 0600."""
+        return self.path / "profile.json"
+
+    @property
+    def root_credential_file(self) -> Path:
+        """The account's first access key, which identity imports; mode 0600."""
+        return self.path / "keys" / "root.json"
+
+    @property
     def logs(self) -> Path:
         """One log file per process."""
         return self.path / "logs"

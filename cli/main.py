@@ -6,12 +6,14 @@ import logging
 import sys
 from itertools import pairwise
 from pathlib import Path
+from typing import Annotated
 
 import typer
 from typer.exceptions import Abort, TyperException
 
-from cli import agent, audit, contracts_export, credential, point, server, task, up_down
+from cli import agent, audit, contracts_export, credential, point, profile, server, task, up_down
 from cli.failures import INTERRUPTED_EXIT_CODE, exit_code_of, record_unexpected, show_failure, show_usage_error
+from cli.profile_file import Choice, choose
 from cli.settings import CommandLineSettings
 from contracts.errors import MigrationError
 
@@ -28,8 +30,22 @@ app.add_typer(server.app, name="server")
 app.add_typer(task.app, name="task")
 app.add_typer(point.app, name="point")
 app.add_typer(audit.app, name="audit")
+app.add_typer(profile.app, name="profile")
 app.add_typer(agent.app, name="agent")
 app.add_typer(contracts_export.app, name="contracts")
+
+
+@app.callback()
+def _root(
+    profile_name: Annotated[
+        str, typer.Option("--profile", envvar="SMS_PROFILE", help="Profile to use, or a file with a slash in its path.")
+    ] = "",
+    endpoint: Annotated[
+        str, typer.Option("--endpoint", envvar="SMS_ENDPOINT", help="https://HOST:PORT instead of the profile's.")
+    ] = "",
+) -> None:
+    """Move live servers onto new servers with minutes of downtime."""
+    choose(Choice(profile=profile_name, endpoint=endpoint))
 
 
 def main() -> None:

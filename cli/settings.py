@@ -10,7 +10,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 class CommandLineSettings(BaseSettings):
     """data: the data folder (SMS_DATA). nats_server: another bus server program than the installed one.
-    power_down_s: how long a target machine may take to power down when SMS stops (SMS_POWER_DOWN_S)."""
+    power_down_s: how long a target machine may take to power down when SMS stops (SMS_POWER_DOWN_S).
+    xdg_config_home: where users keep their configuration, by the name that all programs know it by."""
 
     model_config = SettingsConfigDict(frozen=True, env_prefix="SMS_", extra="ignore", env_ignore_empty=True)
 
@@ -18,3 +19,9 @@ class CommandLineSettings(BaseSettings):
     nats_server: str = Field(default="")
     # A Debian guest needs 5 to 20 s without KVM; one that does not listen must not be waited for for ever.
     power_down_s: float = Field(default=30, ge=0, le=120)
+    xdg_config_home: str = Field(default="", validation_alias="XDG_CONFIG_HOME")
+
+    def configuration_folder(self) -> Path:
+        """The user's folder for configuration; a relative one is ignored, as its specification demands."""
+        named = Path(self.xdg_config_home)
+        return named if named.is_absolute() else Path.home() / ".config"

@@ -57,6 +57,50 @@ BUS_UNREACHABLE = ErrorCode(
     cause="The bus at {url} cannot be reached: {reason}.",
     remedy="Look at `sms status`; start SMS with `sms up --data {folder}` if it is down.",
 )
+API_UNREACHABLE = ErrorCode(
+    code="SMS.CLI.API_UNREACHABLE",
+    exit_code=6,
+    http_status=503,
+    cause="The API at {url} cannot be reached: {reason}.",
+    remedy="On its own machine look at `sms status`, and start SMS with `sms up` if it is down. From another machine "
+    "check the address (`sms profile show`, --endpoint) and what is between the two.",
+)
+NOT_TRUSTED = ErrorCode(
+    code="SMS.CLI.NOT_TRUSTED",
+    exit_code=5,
+    http_status=403,
+    cause="The server at {url} is not trusted: {reason}. Nothing was sent to it.",
+    remedy="Name the installation's own authority as ca_file of the profile (`sms status` on its machine says where "
+    "it is: {ca_file} was used), and the host as `sms up --advertise` has it.",
+)
+NO_PROFILE = ErrorCode(
+    code="SMS.CLI.NO_PROFILE",
+    exit_code=3,
+    http_status=404,
+    cause="There is no file {path}.",
+    remedy="See `sms profile list`, or make one with `sms profile add`. A data folder of an earlier version gets its "
+    "profile by `sms down` and `sms up`.",
+)
+PROFILE_EXPOSED = ErrorCode(
+    code="SMS.CLI.PROFILE_EXPOSED",
+    exit_code=5,
+    http_status=403,
+    cause="{path} holds a secret key, and others can read it (mode {mode}).",
+    remedy="Take it from them with `chmod 600 {path}`. If others have read it, make a new access key and disable this.",
+)
+PROFILE_UNREADABLE = ErrorCode(
+    code="SMS.CLI.PROFILE_UNREADABLE",
+    exit_code=5,
+    http_status=403,
+    cause="{path} cannot be used: {reason}.",
+    remedy="Write it anew with `sms profile add --replace`.",
+)
+PROFILE_EXISTS = ErrorCode(
+    code="SMS.CLI.PROFILE_EXISTS",
+    exit_code=4,
+    cause="There is a profile {name} already, for {endpoint}.",
+    remedy="Choose another name, or give --replace.",
+)
 NOT_UNDERSTOOD = ErrorCode(
     code="SMS.CLI.NOT_UNDERSTOOD",
     exit_code=1,
