@@ -18,15 +18,22 @@ import pymongo.errors
 
 from cli.client import OPERATOR
 from cli.installation import DataFolder, Installation
-from shared.bus_server.installation import write_bus_configuration
+from shared.bus_server.installation import write_api_certificate, write_bus_configuration
 
 _ALREADY_INITIALIZED = 23
 
 
-def write_deployment(folder: DataFolder, *, listen: str, bus_host: str, advertise: str) -> None:
-    """Write the files. bus_host: the bus server's name among the containers. advertise: HOST:PORT for sources."""
+def write_deployment(
+    folder: DataFolder, *, listen: str, bus_host: str, advertise: str, api_listen: str, api_host: str
+) -> None:
+    """Write the files. bus_host and api_host: names of bus and gateway among the containers. advertise: HOST:PORT of
+    the bus for sources; the API is reached under the same host."""
     names = [bus_host, *([advertise.rpartition(":")[0]] if advertise else [])]
     files = write_bus_configuration(folder.path, listen=listen, names=names, now=datetime.now(UTC))
+    advertised_host = advertise.rpartition(":")[0]
+    api_names = [api_host, *([advertised_host] if advertised_host else [])]
+    write_api_certificate(folder.path, listen=api_listen, names=api_names, now=datetime.now(UTC))
+    api_port = api_listen.rpartition(":")[2]
     local_bus_url = f"tls://{bus_host}:{listen.rpartition(':')[2]}"
     folder.save_installation(
         Installation(
@@ -36,6 +43,9 @@ def write_deployment(folder: DataFolder, *, listen: str, bus_host: str, advertis
             advertise=advertise,
             ca_file=files.ca_file,
             operator_seed_file=files.seed_file(OPERATOR),
+            api_listen=api_listen,
+            api_url=f"https://{advertised_host or api_host}:{api_port}",
+            local_api_url=f"https://{api_host}:{api_port}",
         )
     )
 
@@ -72,13 +82,20 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--listen", default="0.0.0.0:4222")
     parser.add_argument("--bus-host", default="nats")
+    parser.add_argument("--api-listen", default="0.0.0.0:8443")
+    parser.add_argument("--api-host", default="gateway")
     parser.add_argument("--advertise", default="", help="HOST:PORT under which sources reach the bus")
     parser.add_argument("--store-url", default="")
     parser.add_argument("--store-member", default="mongo:27017")
     parser.add_argument("--timeout", type=float, default=60, help="seconds to wait for the store")
     chosen = parser.parse_args(arguments)
     write_deployment(
-        DataFolder.at(chosen.folder), listen=chosen.listen, bus_host=chosen.bus_host, advertise=chosen.advertise
+        DataFolder.at(chosen.folder),
+        listen=chosen.listen,
+        bus_host=chosen.bus_host,
+        advertise=chosen.advertise,
+        api_listen=chosen.api_listen,
+        api_host=chosen.api_host,
     )
     if chosen.store_url:
         start_replica_set(chosen.store_url, member=chosen.store_member, timeout_s=chosen.timeout)

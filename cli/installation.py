@@ -17,8 +17,8 @@ from contracts.errors.cli import NOT_INSTALLED, NOT_READABLE
 class Installation(Model):
     """What clients need to know (``installation.json``).
 
-    bus_url: what sources are told (`--advertise`). local_bus_url: the same bus from this machine. bus_listen:
-    HOST:PORT that the bus server binds. Paths are absolute.
+    bus_url and api_url: what others are told (`--advertise`). local_bus_url and local_api_url: the same from this
+    machine. bus_listen and api_listen: HOST:PORT that is bound. Paths are absolute.
     """
 
     account: str = "default"
@@ -28,7 +28,9 @@ class Installation(Model):
     advertise: str = ""
     ca_file: Path
     operator_seed_file: Path
+    api_listen: str = ""
     api_url: str | None = None
+    local_api_url: str | None = None
 
 
 class ProcessState(Model):

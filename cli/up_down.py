@@ -35,7 +35,12 @@ def register(app: typer.Typer) -> None:
 
 def up(
     data: DataOption = DEFAULT_DATA_FOLDER,
-    listen: Annotated[str, typer.Option(help="HOST:PORT of the HTTPS API, once there is one.")] = "",
+    listen: Annotated[
+        str,
+        typer.Option(
+            help="HOST:PORT of the HTTPS API; port 0: any free one. [default: as last time, or 127.0.0.1:8443]"
+        ),
+    ] = "",
     bus_listen: Annotated[
         str, typer.Option(help="HOST:PORT of the bus; port 0: any free one. [default: as last time, or 127.0.0.1:4222]")
     ] = "",
@@ -138,6 +143,7 @@ def _print_status(folder: DataFolder, output: OutputFormat) -> None:
     print_fields(
         {
             "running": alive,
+            "API": installation.api_url,
             "bus": installation.bus_url,
             "certificate authority": installation.ca_file,
             "data folder": folder.path,

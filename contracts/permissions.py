@@ -125,6 +125,12 @@ _USERS: Final = (
         may_answer_anyone=True,
     ),
     BusUser(name="audit", says=(f"{ROOT}.evt.*.trace.>",), reads=(EVENT_STREAM, AUDIT_STREAM)),
+    # The face of all services. For agents that poll over HTTPS it stands on the agents' side of the bus.
+    BusUser(
+        name="gateway",
+        says=(f"{ROOT}.req.>", f"{ROOT}.agent.*.*.status.>"),
+        hears=(f"{ROOT}.agent.*.*.cmd.>",),
+    ),
     BusUser(name="host", hears=(f"{ROOT}.host.>",), has_streams=False),
     BusUser(
         name="operator",

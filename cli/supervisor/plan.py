@@ -7,6 +7,7 @@ import os
 import shutil
 import socket
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,7 +20,7 @@ from cli.supervisor.child import ChildSpec
 from contracts.errors import MigrationError
 from contracts.errors.cli import ADDRESS_TAKEN, PROGRAM_MISSING, USAGE
 from contracts.permissions import CONNECTION_CUTTER
-from shared.bus_server.installation import BusFiles, write_bus_configuration
+from shared.bus_server.installation import ApiFiles, BusFiles, write_api_certificate, write_bus_configuration
 
 SERVICES: Final = (
     "identity",
@@ -29,12 +30,12 @@ SERVICES: Final = (
     "target_provisioner",
     "task",
     "audit",
+    "gateway",
 )
-# Services that keep secrets seal them with a key outside of their store.
-_SEALING: Final = ("identity", "certificate_issuer")
 BUS_SERVER: Final = "nats-server"
 HOST_AGENT: Final = "host-agent"
 DEFAULT_BUS_PORT: Final = 4222
+DEFAULT_API_PORT: Final = 8443
 # They keep secrets sealed in their stores, each under a key file of its own.
 _SEALS_AT_REST: Final = ("identity", "certificate_issuer")
 
@@ -42,7 +43,8 @@ _SEALS_AT_REST: Final = ("identity", "certificate_issuer")
 @dataclass(frozen=True, kw_only=True)
 class Addresses:
     """bus_listen: HOST:PORT, port 0 for any free one, "" for the last time's. advertise: the host name or
-    address that sources are told, with or without a port. api_listen: of the API, once there is a gateway."""
+    address that sources are told, with or without a port. api_listen: of the HTTPS API, with
+    the same rules as bus_listen."""
 
     bus_listen: str = ""
     advertise: str = ""
@@ -66,14 +68,22 @@ def prepare(folder: DataFolder, addresses: Addresses, settings: CommandLineSetti
     folder.path.mkdir(mode=0o700, parents=True, exist_ok=True)
     for inner in (folder.logs, folder.stores):
         inner.mkdir(mode=0o700, exist_ok=True)
-    listen = _bus_listen(folder, addresses.bus_listen)
+    last = folder.installation() if folder.installation_file.exists() else None
+    listen = _listen_on(
+        addresses.bus_listen, last.bus_listen if last else "", f"127.0.0.1:{DEFAULT_BUS_PORT}", option="--bus-listen"
+    )
+    api_listen = _listen_on(
+        addresses.api_listen, last.api_listen if last else "", f"127.0.0.1:{DEFAULT_API_PORT}", option="--listen"
+    )
     host, port = split_address(listen, option="--bus-listen")
-    advertise = addresses.advertise or _last_advertise(folder)
+    api_host, api_port = split_address(api_listen, option="--listen")
+    advertise = addresses.advertise or (last.advertise if last else "")
     # Not the server's own `client_advertise`: the services would then look for it at an address that only sources
     # may be able to reach, after a restart.
     advertised_host = _without_port(advertise)
     names = (advertised_host,) if advertised_host else ()
     files = write_bus_configuration(folder.path, listen=listen, names=names, now=datetime.now(UTC))
+    api = write_api_certificate(folder.path, listen=api_listen, names=names, now=datetime.now(UTC))
     folder.path.chmod(0o700)
     installation = Installation(
         bus_url=f"tls://{_with_port(advertise, port)}" if advertise else files.url,
@@ -82,12 +92,18 @@ def prepare(folder: DataFolder, addresses: Addresses, settings: CommandLineSetti
         advertise=advertise,
         ca_file=files.ca_file,
         operator_seed_file=files.seed_file(OPERATOR),
+        api_listen=api_listen,
+        api_url=f"https://{_bracketed(advertised_host or _reachable(api_host))}:{api_port}",
+        local_api_url=f"https://{_bracketed(_reachable(api_host))}:{api_port}",
     )
     folder.save_installation(installation)
+    services = tuple(
+        _service(name, folder, files, _further_settings(name, files, api, api_listen)) for name in SERVICES
+    )
     return Plan(
         bus_server=_bus_server(folder, files, settings),
         bus_address=(_reachable(host), port),
-        services=tuple(_service(name, folder, files) for name in SERVICES),
+        services=services,
         host_agent=_host_agent(folder, files, (host, advertised_host)) if os.geteuid() == 0 else None,
         power_down_s=settings.power_down_s,
     )
@@ -101,20 +117,19 @@ def split_address(address: str, *, option: str) -> tuple[str, int]:
     return host, int(port)
 
 
-def _bus_listen(folder: DataFolder, wanted: str) -> str:
-    """The address to listen on. Agents remember it, so that of the last time goes before any other.
+def _listen_on(wanted: str, last: str, default: str, *, option: str) -> str:
+    """The address to listen on. Agents and profiles remember it, so that of the last time goes before the default.
 
     Raises MigrationError SMS.CLI.ADDRESS_TAKEN when another program has it.
     """
-    if not wanted and folder.installation_file.exists():
-        wanted = folder.installation().bus_listen
-    host, port = split_address(wanted or f"127.0.0.1:{DEFAULT_BUS_PORT}", option="--bus-listen")
+    wanted = wanted or last
+    host, port = split_address(wanted or default, option=option)
     try:
         port = _bind_once(host, port)
     except OSError as error:
         if wanted:
             raise MigrationError(
-                ADDRESS_TAKEN, address=f"{host}:{port}", reason=error.strerror, option="--bus-listen"
+                ADDRESS_TAKEN, address=f"{host}:{port}", reason=error.strerror, option=option
             ) from error
         port = _bind_once(host, 0)
     return f"{host}:{port}"
@@ -127,10 +142,6 @@ def _bind_once(host: str, port: int) -> int:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         probe.bind((host.strip("[]"), port))
         return int(probe.getsockname()[1])
-
-
-def _last_advertise(folder: DataFolder) -> str:
-    return folder.installation().advertise if folder.installation_file.exists() else ""
 
 
 def _with_port(advertise: str, bus_port: int) -> str:
@@ -146,6 +157,10 @@ def _reachable(host: str) -> str:
     return {"0.0.0.0": "127.0.0.1", "[::]": "::1"}.get(host, host.strip("[]"))  # noqa: S104 - compared, not bound
 
 
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
+
+
 def _bus_server(folder: DataFolder, files: BusFiles, settings: CommandLineSettings) -> ChildSpec:
     beside_python = Path(sys.executable).with_name(BUS_SERVER)
     program = settings.nats_server or (str(beside_python) if beside_python.exists() else shutil.which(BUS_SERVER))
@@ -155,24 +170,37 @@ def _bus_server(folder: DataFolder, files: BusFiles, settings: CommandLineSettin
     return ChildSpec(name=BUS_SERVER, command=command, environment=_environment(folder), stop_timeout_s=15)
 
 
-def _service(name: str, folder: DataFolder, files: BusFiles) -> ChildSpec:
+def _service(name: str, folder: DataFolder, files: BusFiles, further: Mapping[str, str]) -> ChildSpec:
     prefix = f"SMS_{name.upper()}_"
     own = {
         "BUS_URL": files.url,
         "BUS_CA_FILE": str(files.ca_file),
         "BUS_SEED_FILE": str(files.seed_file(name)),
         "STORE_URL": f"sqlite:///{folder.stores / name}.sqlite",
+        **further,
     }
-    if name == "identity":
-        own |= {
-            "ISSUER_SEED_FILE": str(files.issuer_seed_file),
-            "SYSTEM_SEED_FILE": str(files.seed_file(CONNECTION_CUTTER)),
-        }
-    if name in _SEALS_AT_REST:
-        own["SEAL_KEY_FILE"] = str(files.keys_folder / f"{name}.seal")
     environment = _environment(folder) | {prefix + key: value for key, value in own.items()}
     command = (*_least_privilege(), sys.executable, "-m", f"services.{name}")
     return ChildSpec(name=name, command=command, environment=environment)
+
+
+def _further_settings(name: str, files: BusFiles, api: ApiFiles, api_listen: str) -> Mapping[str, str]:
+    """What one service needs besides bus and store, without its prefix."""
+    further: dict[str, str] = {}
+    if name == "identity":
+        further |= {
+            "ISSUER_SEED_FILE": str(files.issuer_seed_file),
+            "SYSTEM_SEED_FILE": str(files.seed_file(CONNECTION_CUTTER)),
+        }
+    if name == "gateway":
+        further |= {
+            "LISTEN": api_listen,
+            "CERTIFICATE_FILE": str(api.certificate_file),
+            "KEY_FILE": str(api.key_file),
+        }
+    if name in _SEALS_AT_REST:
+        further["SEAL_KEY_FILE"] = str(files.keys_folder / f"{name}.seal")
+    return further
 
 
 def _host_agent(folder: DataFolder, files: BusFiles, hosts: tuple[str, str]) -> ChildSpec:

@@ -29,7 +29,7 @@ class KeyAndCertificate:
 
 
 def make_authority(*, now: datetime) -> KeyAndCertificate:
-    """A certificate authority that signs this installation's bus servers and nothing else (pathlen 0)."""
+    """A certificate authority that signs this installation's servers (bus, API) and nothing else (pathlen 0)."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "SMS installation authority")])
     certificate = (
@@ -48,8 +48,10 @@ def make_authority(*, now: datetime) -> KeyAndCertificate:
     return KeyAndCertificate(_key_pem(key), certificate.public_bytes(serialization.Encoding.PEM))
 
 
-def make_server_certificate(authority: KeyAndCertificate, names: Sequence[str], *, now: datetime) -> KeyAndCertificate:
-    """A certificate for a bus server under all its host names and IP addresses."""
+def make_server_certificate(
+    authority: KeyAndCertificate, names: Sequence[str], *, now: datetime, common_name: str = "SMS bus"
+) -> KeyAndCertificate:
+    """A certificate for a server under all its host names and IP addresses."""
     authority_key = serialization.load_pem_private_key(authority.key_pem, password=None)
     if not isinstance(authority_key, ec.EllipticCurvePrivateKey):
         raise TypeError("the authority's key is no elliptic-curve key")
@@ -57,7 +59,7 @@ def make_server_certificate(authority: KeyAndCertificate, names: Sequence[str], 
     key = ec.generate_private_key(ec.SECP256R1())
     certificate = (
         x509.CertificateBuilder()
-        .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "SMS bus")]))
+        .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)]))
         .issuer_name(authority_certificate.subject)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())

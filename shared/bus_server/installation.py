@@ -45,6 +45,14 @@ class BusFiles:
         return self.keys_folder / f"{user}.nk"
 
 
+@dataclass(frozen=True, kw_only=True)
+class ApiFiles:
+    """The certificate of the HTTPS API and its key, PEM, of the authority that the bus has."""
+
+    certificate_file: Path
+    key_file: Path
+
+
 def write_bus_configuration(
     folder: Path, *, listen: str, advertise: str = "", names: Sequence[str] = (), now: datetime
 ) -> BusFiles:
@@ -59,7 +67,7 @@ def write_bus_configuration(
     ca_file = folder / "ca.pem"
     authority = _authority(keys / "authority.key", ca_file, now=now)
     all_names = sorted({*_LOCAL_NAMES, *names, *_host_names(listen, advertise)})
-    _server_certificate(bus, authority, all_names, now=now)
+    _server_certificate(bus, authority, all_names, now=now, common_name="SMS bus")
     issuer = _seed(keys / "issuer.nk", prefix=ACCOUNT)
     users = (*BUS_USERS, CONNECTION_CUTTER)
     public_keys = {name: _seed(keys / f"{name}.nk", prefix=USER) for name in users}
@@ -88,6 +96,18 @@ def write_bus_configuration(
     return files
 
 
+def write_api_certificate(folder: Path, *, listen: str, names: Sequence[str] = (), now: datetime) -> ApiFiles:
+    """Write (or renew, as the bus's) the certificate of the HTTPS API, after `write_bus_configuration`.
+
+    listen: HOST:PORT of the API. names: further host names and addresses under which clients reach it.
+    """
+    api = _private_folder(folder / "api")
+    authority = _authority(folder / "keys" / "authority.key", folder / "ca.pem", now=now)
+    all_names = sorted({*_LOCAL_NAMES, *names, *_host_names(listen, "")})
+    _server_certificate(api, authority, all_names, now=now, common_name="SMS API")
+    return ApiFiles(certificate_file=api / "server.pem", key_file=api / "server.key")
+
+
 def _authority(key_file: Path, ca_file: Path, *, now: datetime) -> KeyAndCertificate:
     if key_file.exists() and ca_file.exists():
         return KeyAndCertificate(key_file.read_bytes(), ca_file.read_bytes())
@@ -97,12 +117,14 @@ def _authority(key_file: Path, ca_file: Path, *, now: datetime) -> KeyAndCertifi
     return authority
 
 
-def _server_certificate(bus: Path, authority: KeyAndCertificate, names: Sequence[str], *, now: datetime) -> None:
-    certificate_file = bus / "server.pem"
+def _server_certificate(
+    folder: Path, authority: KeyAndCertificate, names: Sequence[str], *, now: datetime, common_name: str
+) -> None:
+    certificate_file = folder / "server.pem"
     if certificate_file.exists() and is_still_good(certificate_file.read_bytes(), names, now=now):
         return
-    server = make_server_certificate(authority, names, now=now)
-    _write(bus / "server.key", server.key_pem, mode=0o600)
+    server = make_server_certificate(authority, names, now=now, common_name=common_name)
+    _write(folder / "server.key", server.key_pem, mode=0o600)
     _write(certificate_file, server.certificate_pem, mode=0o644)
 
 

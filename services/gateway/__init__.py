@@ -1,0 +1,1 @@
+"""The HTTPS API: signed requests in, requests on the bus out."""

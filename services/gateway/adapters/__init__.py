@@ -1,0 +1,1 @@
+"""The gateway's outside world: HTTPS server, identity and answers."""

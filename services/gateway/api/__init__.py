@@ -1,0 +1,1 @@
+"""How a route is declared, admitted and answered (FastAPI's side)."""

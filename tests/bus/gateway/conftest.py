@@ -1,0 +1,117 @@
+"""The gateway on a real bus, with an identity that knows two keys."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import hmac
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime
+from pathlib import Path
+
+import httpx
+import pytest
+
+from contracts.envelope import Envelope
+from contracts.messages.api import AuthorizeRequest, RequestAuthorization
+from contracts.subjects import req
+from services.gateway.bootstrap import COLLECTIONS, wire
+from services.gateway.settings import GatewaySettings
+from shared.bus_server.installation import write_api_certificate
+from shared.service import ServiceContext
+from tests.bus.conftest import Bench
+from tests.servers import free_port
+from tests.signing import SdkSignature
+
+KEYS = {"AKOWNER": "secret-of-owner", "AKREADER": "secret-of-reader", "AKOTHER": "secret-of-other"}
+ACCOUNTS = {"AKOWNER": "default", "AKREADER": "default", "AKOTHER": "other"}
+
+
+class FakeIdentity:
+    """Answers `identity.authorize` as the real one: two keys may do all, AKREADER may read."""
+
+    def __init__(self) -> None:
+        self.questions: list[AuthorizeRequest] = []
+
+    async def authorize(self, question: AuthorizeRequest, _: Envelope) -> RequestAuthorization:
+        self.questions.append(question)
+        secret = KEYS.get(question.access_key, "unknown")
+        wanted = hmac.new(secret.encode(), question.string_to_sign.encode(), hashlib.sha256).hexdigest()
+        if question.access_key not in KEYS or not hmac.compare_digest(wanted, question.signature):
+            return RequestAuthorization(is_genuine=False)
+        name = question.access_key.removeprefix("AK").lower()
+        is_allowed = name != "reader" or question.action.rpartition(":")[2] in {"get", "list"}
+        return RequestAuthorization(
+            is_genuine=True, is_allowed=is_allowed, account=ACCOUNTS[question.access_key], user_id=name, user_name=name
+        )
+
+
+class GatewayBench:
+    """identity can be stopped by `stop_identity`; clients trust the installation's authority."""
+
+    def __init__(self, bench: Bench, folder: Path) -> None:
+        self.bench = bench
+        self.folder = folder
+        self.port = free_port()
+        self.url = f"https://127.0.0.1:{self.port}"
+        files = write_api_certificate_in(folder, self.port)
+        self.settings = GatewaySettings.model_validate(
+            bench.settings("gateway").model_dump()
+            | {
+                "listen": f"127.0.0.1:{self.port}",
+                "certificate_file": files.certificate_file,
+                "key_file": files.key_file,
+                "request_timeout_s": 2,
+                "request_head_timeout_s": 1,
+                "max_body_bytes": 4096,
+            }
+        )
+        self.identity = FakeIdentity()
+        self.context: ServiceContext
+        self._identity = AsyncExitStack()
+
+    @property
+    def ca_file(self) -> Path:
+        return self.folder / "ca.pem"
+
+    def client(self, access_key: str = "AKOWNER", *, now: datetime | None = None) -> httpx.AsyncClient:
+        auth = SdkSignature(access_key, KEYS.get(access_key, "unknown"), now=now)
+        return httpx.AsyncClient(base_url=self.url, verify=self.tls(), auth=auth, timeout=20)
+
+    def tls(self) -> ssl.SSLContext:
+        return ssl.create_default_context(cafile=str(self.ca_file))
+
+    async def start_identity(self) -> None:
+        async def wire_identity(context: ServiceContext) -> None:
+            context.bus.on_request(req("identity", "authorize"), AuthorizeRequest, self.identity.authorize)
+
+        await self._identity.enter_async_context(self.bench.running("identity", wire_identity))
+
+    async def stop_identity(self) -> None:
+        await self._identity.aclose()
+
+
+def write_api_certificate_in(folder: Path, port: int):  # type: ignore[no-untyped-def]
+    (folder / "keys").mkdir(mode=0o700, exist_ok=True)
+    return write_api_certificate(folder, listen=f"127.0.0.1:{port}", now=datetime.now(UTC))
+
+
+@pytest.fixture
+async def gateway(bench: Bench, tmp_path: Path) -> AsyncIterator[GatewayBench]:
+    gateway = GatewayBench(bench, tmp_path)
+    await gateway.start_identity()
+    async with bench.running(gateway.settings, wire, COLLECTIONS) as context:
+        gateway.context = context
+        async with asyncio.timeout(10):
+            while True:
+                try:
+                    _, writer = await asyncio.open_connection("127.0.0.1", gateway.port)
+                except OSError:
+                    await asyncio.sleep(0.02)
+                    continue
+                writer.close()
+                break
+        yield gateway
+    await gateway.stop_identity()
