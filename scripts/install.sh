@@ -7,7 +7,7 @@ cd "$(dirname "$0")/.."
 
 packages=(
     qemu-system-x86 qemu-utils debootstrap rsync openssh-server openssh-client
-    xfsprogs btrfs-progs e2fsprogs dosfstools mtools fdisk gdisk grub-pc-bin grub2-common
+    xfsprogs btrfs-progs e2fsprogs dosfstools mtools fdisk gdisk grub-pc-bin grub2-common ovmf
     python3.11 python3.11-venv libpython3.11 patchelf binutils
     attr acl iproute2 kmod cpio zstd libcurl4 make ca-certificates
 )
@@ -17,7 +17,8 @@ fi
 
 # Newer Ubuntu releases renamed libraries for 64-bit times (libcurl4 became libcurl4t64).
 is_installed() {
-    [[ "$(dpkg-query -W -f='${db:Status-Status}\n' "$1" "$1t64" 2>/dev/null)" == *installed* ]]
+    # The whole line: a package that dpkg only knows of is "not-installed".
+    dpkg-query -W -f='${db:Status-Status}\n' "$1" "$1t64" 2>/dev/null | grep -qx installed
 }
 
 # A release without Python 3.11 of its own may still have one from elsewhere on PATH.
