@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from contracts.base import Model
 
-LoginForm = Literal["ak", "token", "agent"]
+LoginForm = Literal["ak", "token", "agent", "events"]
 
 WINDOW_S: Final = 300
 NONCE_BYTES: Final = 16
@@ -33,7 +33,10 @@ class LoginProof(Model):
 
 
 def user_name(form: LoginForm, identifier: str) -> str:
-    """The bus user name of a login, for example ``agent:9f3c…``."""
+    """The bus user name of a login, for example ``agent:9f3c…``.
+
+    ``ak:<access key>`` enrols an agent, ``events:<access key>`` hears the events of the key's account.
+    """
     return f"{form}:{identifier}"
 
 
@@ -43,7 +46,7 @@ def parse_user_name(name: str) -> tuple[LoginForm, str]:
     for known in get_args(LoginForm):
         if form == known and identifier:
             return known, identifier
-    raise ValueError("not the name of an access key, a token or an agent")
+    raise ValueError("not the name of an access key, a token, an agent or a subscriber")
 
 
 def signed_text(identifier: str, *, time: int, nonce: str) -> bytes:
@@ -88,6 +91,11 @@ def decode_bytes(text: str) -> bytes:
 def enrol_inbox(credential_id: str) -> str:
     """The inbox prefix of a first login; it may receive nothing else."""
     return f"_INBOX_enrol_{credential_id}"
+
+
+def events_inbox(access_key: str) -> str:
+    """The inbox prefix of a subscriber of events."""
+    return f"_INBOX_events_{access_key}"
 
 
 def agent_inbox(agent_id: str) -> str:

@@ -52,9 +52,9 @@ async def wire(context: ServiceContext) -> None:
 
     denials = DenialTrace(records)
     context.run_in_background("denial-trace", denials.run)
-    responder = AuthenticationResponder(logins_connection, Logins(records, seal), signer, denials)
-    await responder.start()
     principals = Principals(records, directory, seal)
+    responder = AuthenticationResponder(logins_connection, Logins(records, principals, seal), signer, denials)
+    await responder.start()
     uses = KeyUses(records, interval_s=settings.key_use_interval_s)
     context.run_in_background("key-uses", uses.run)
     handlers = Handlers(records, directory, principals, seal, cutter, Enrolments(records, cutter))

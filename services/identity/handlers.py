@@ -124,7 +124,11 @@ class Handlers:
             )
         self._principals.forget_account(account)
         agents = await self._records.agents_enrolled_by(account, access_key)
-        names = [user_name("ak", access_key), *(user_name("agent", agent.agent_id) for agent in agents)]
+        names = [
+            user_name("ak", access_key),
+            user_name("events", access_key),
+            *(user_name("agent", agent.agent_id) for agent in agents),
+        ]
         await self._cutter.cut(names)
         return Accepted(id=access_key)
 

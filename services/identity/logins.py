@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Final
 
 from contracts.errors import MigrationError
-from services.identity.domain.grants import Grant, grant_agent, grant_enrolment
+from services.identity.authorizer import decide_for
+from services.identity.domain.grants import Grant, grant_agent, grant_enrolment, grant_events
 from services.identity.domain.logins import (
     DeniedError,
     LoginClaim,
@@ -16,16 +18,19 @@ from services.identity.domain.logins import (
 )
 from services.identity.domain.ports import Seal
 from services.identity.domain.records import SealedSecret
+from services.identity.principals import Principals
 from services.identity.records import IdentityRecords
 
-_NO_ACCOUNT = ""
+_ENROL: Final = "sms:agent:enrol"
+_SUBSCRIBE: Final = "sms:event:subscribe"
 
 
 class Logins:
     """Decides over logins; nothing is remembered of a refused one but what the caller traces."""
 
-    def __init__(self, records: IdentityRecords, seal: Seal) -> None:
+    def __init__(self, records: IdentityRecords, principals: Principals, seal: Seal) -> None:
         self._records = records
+        self._principals = principals
         self._seal = seal
 
     async def admit(self, user: str, password: str, *, now: datetime) -> Grant:
@@ -41,13 +46,18 @@ class Logins:
     async def _genuine(self, claim: LoginClaim, *, now: datetime) -> tuple[str, Grant]:
         match claim.form:
             case "ak":
-                return await self._access_key(claim)
+                account = await self._access_key(claim, may=_ENROL)
+                return account, grant_enrolment("ak", account, claim.identifier)
+            case "events":
+                account = await self._access_key(claim, may=_SUBSCRIBE)
+                return account, grant_events(account, claim.identifier)
             case "token":
                 return await self._token(claim, now=now)
             case "agent":
                 return await self._agent(claim, now=now)
 
-    async def _access_key(self, claim: LoginClaim) -> tuple[str, Grant]:
+    async def _access_key(self, claim: LoginClaim, *, may: str) -> str:
+        """The account of a genuine key whose user may do this."""
         stored = await self._records.credential(claim.identifier)
         if stored is None:
             has_shared_secret(claim, None)
@@ -56,9 +66,12 @@ class Logins:
         secret = self._open(known.account, known.access_key, known.secret, known.secret_version)
         if not has_shared_secret(claim, secret):
             raise DeniedError("signature", account=known.account)
-        if not known.is_active:
+        principal = await self._principals.read(known)
+        if principal is None:
             raise DeniedError("disabled", account=known.account)
-        return known.account, grant_enrolment("ak", known.account, known.access_key)
+        if not decide_for(principal, may).is_allowed:
+            raise DeniedError(f"not allowed: {may}", account=known.account)
+        return known.account
 
     async def _token(self, claim: LoginClaim, *, now: datetime) -> tuple[str, Grant]:
         stored = await self._records.token(claim.identifier)
@@ -85,7 +98,7 @@ class Logins:
             raise DeniedError("refused", account=known.account)
         if known.credential_form == "ak":
             credential = await self._records.credential(known.credential_id)
-            if credential is None or not credential.value.is_active:
+            if credential is None or await self._principals.read(credential.value) is None:
                 raise DeniedError("credential disabled", account=known.account)
         return known.account, grant_agent(known.account, known.agent_id)
 

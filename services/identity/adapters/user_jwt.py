@@ -91,7 +91,8 @@ class AnswerSigner:
 
     def _user(self, request: LoginRequest, grant: Grant, *, now: datetime) -> str:
         permissions: dict[str, Any] = {
-            "pub": {"allow": list(grant.publish)},
+            # To the bus an empty list of what is allowed means everything.
+            "pub": {"allow": list(grant.publish)} if grant.publish else {"deny": [">"]},
             "sub": {"allow": list(grant.subscribe)},
             "subs": _MAX_SUBSCRIPTIONS,
             "data": -1,

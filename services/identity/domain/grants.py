@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from contracts.login import LoginForm, agent_inbox, enrol_inbox, user_name
+from contracts.login import LoginForm, agent_inbox, enrol_inbox, events_inbox, user_name
 from contracts.subjects import ROOT, enrol, token
 
 # A first login is for one request; the bus cuts it afterwards whatever it does.
@@ -32,6 +32,15 @@ def grant_enrolment(form: LoginForm, account: str, credential_id: str) -> Grant:
         publish=(enrol(account, credential_id),),
         subscribe=(f"{enrol_inbox(credential_id)}.>",),
         connection_s=ENROL_CONNECTION_S,
+    )
+
+
+def grant_events(account: str, access_key: str) -> Grant:
+    """A subscriber hears its own account's events and says nothing."""
+    return Grant(
+        name=user_name("events", access_key),
+        publish=(),
+        subscribe=(f"{ROOT}.evt.{token(account)}.>", f"{events_inbox(token(access_key))}.>"),
     )
 
 

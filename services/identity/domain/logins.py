@@ -52,12 +52,16 @@ class LoginClaim:
 
     @property
     def nonce_id(self) -> str:
-        """The same for a login and its replay, different for everything else."""
-        return f"{self.form}-{self.identifier}-{self.proof.nonce}"
+        """The same for a login and its replay, different for everything else.
+
+        The form is not under the signature: the proof of one form must not serve again as another one's.
+        """
+        kind = "ak" if self.form == "events" else self.form
+        return f"{kind}-{self.identifier}-{self.proof.nonce}"
 
 
 def read_claim(user: str, password: str) -> LoginClaim:
-    """Raises DeniedError for what is not one of the three forms of a login."""
+    """Raises DeniedError for what is not one of the forms of a login."""
     try:
         form, identifier = parse_user_name(user)
         proof = decode_proof(password)
