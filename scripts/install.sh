@@ -18,7 +18,7 @@ fi
 # Newer Ubuntu releases renamed libraries for 64-bit times (libcurl4 became libcurl4t64).
 is_installed() {
     # The whole line: a package that dpkg only knows of is "not-installed".
-    dpkg-query -W -f='${db:Status-Status}\n' "$1" "$1t64" 2>/dev/null | grep -qx installed
+    [[ $'\n'"$(dpkg-query -W -f='${db:Status-Status}\n' "$1" "$1t64" 2>/dev/null)"$'\n' == *$'\ninstalled\n'* ]]
 }
 
 # A release without Python 3.11 of its own may still have one from elsewhere on PATH.
