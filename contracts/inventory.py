@@ -103,12 +103,15 @@ class Mount(Model):
 
 
 class NetworkInterface(Model):
-    """A network card. addresses in CIDR form; is_physical is false for bonds, bridges, VLANs, lo."""
+    """A network card. addresses in CIDR form; is_physical is false for bonds, bridges, VLANs, lo. gateway "" and
+    mtu 0: nobody said."""
 
     name: str
     mac: str = ""
     addresses: tuple[str, ...] = ()
     is_physical: bool = True
+    gateway: str = ""
+    mtu: int = 0
 
 
 class OperatingSystem(Model):
@@ -165,6 +168,60 @@ class SwapFile(Model):
     page_size: int = 4096
 
 
+class LogicalVolume(Model):
+    """A logical volume of a volume group; mount_point "" when it is not mounted."""
+
+    name: str
+    size_bytes: int
+    used_bytes: int = 0
+    free_bytes: int = 0
+    mount_point: str = ""
+    use: str = "NORMAL"
+    file_system: FileSystem | None = None
+
+
+class VolumeGroup(Model):
+    """An LVM volume group. components: its physical volumes' device names."""
+
+    name: str
+    size_bytes: int
+    free_bytes: int = 0
+    components: tuple[str, ...] = ()
+    logical_volumes: tuple[LogicalVolume, ...] = ()
+
+
+class BtrfsSubvolume(Model):
+    """A subvolume or snapshot; ids as `btrfs subvolume list` prints them."""
+
+    id: str
+    name: str
+    parent_id: str = ""
+    uuid: str = ""
+    mount_point: str = ""
+    is_snapshot: bool = False
+
+
+class BtrfsVolume(Model):
+    """A Btrfs file system over one or more devices. Profiles: single, DUP, RAID1 and so on."""
+
+    uuid: str
+    name: str = ""
+    label: str = ""
+    devices: tuple[str, ...] = ()
+    size_bytes: int = 0
+    used_bytes: int = 0
+    node_size: int = 0
+    sector_size: int = 0
+    data_profile: str = ""
+    system_profile: str = ""
+    metadata_profile: str = ""
+    global_reserve: str = ""
+    default_subvolume_id: str = ""
+    default_subvolume_name: str = ""
+    default_mount_point: str = ""
+    subvolumes: tuple[BtrfsSubvolume, ...] = ()
+
+
 class SourceInventory(Model):
     """Everything that an agent reports of its server, once after its start and again when it changes.
 
@@ -172,7 +229,9 @@ class SourceInventory(Model):
     a match only proposes that two registrations are the same machine. root_path: --root of a mounted tree,
     "/" for a live server. hypervisor: kvm, vmware, xen, hyperv, virtualbox, parallels, "" for none or unknown.
     swap_files: those in use or in fstab; swap_file_headers: those of them that hold a swap area, which alone are
-    left out of a copy and made again. applications: those that a migration must know of.
+    left out of a copy and made again. applications: those that a migration must know of. volume_groups, btrfs,
+    raw_devices, has_rsync, has_tc, is_paravirtual, is_oem, platform: what agents of the HTTPS API say besides; None
+    and "" mean that nobody said.
     """
 
     hostname: str
@@ -195,3 +254,12 @@ class SourceInventory(Model):
     is_live: bool = True
     agent_version: str = ""
     fingerprint: dict[str, str] = {}
+    volume_groups: tuple[VolumeGroup, ...] = ()
+    btrfs: tuple[BtrfsVolume, ...] = ()
+    raw_devices: str = ""
+    has_rsync: bool | None = None
+    has_tc: bool | None = None
+    is_paravirtual: bool | None = None
+    is_oem: bool = False
+    platform: str = ""
+    start_type: str = ""

@@ -36,3 +36,52 @@ SERVER_BUSY: Final = ErrorCode(
     remedy="End the task with `sms task finish {task_id}` or `sms task delete {task_id}`, then delete the server.",
     exit_code=4,
 )
+NAME_INVALID: Final = ErrorCode(
+    code="SMS.REGISTRY.NAME_INVALID",
+    cause="'{text}' is no name for a server: it has {characters} characters; 1 to {limit} are allowed, none of them a "
+    "control character, and no blank at either end.",
+    remedy="Choose another name.",
+    http_status=400,
+    exit_code=2,
+)
+TAG_INVALID: Final = ErrorCode(
+    code="SMS.REGISTRY.TAG_INVALID",
+    cause="'{text}' is no tag {what}: it has {characters} characters; at most {limit} are allowed, which may be "
+    "letters, digits, blanks inside, and . : = + @ / _ -, and a key has at least 1.",
+    remedy="Choose another {what}.",
+    http_status=400,
+    exit_code=2,
+)
+TAG_LIMIT: Final = ErrorCode(
+    code="SMS.REGISTRY.TAG_LIMIT",
+    cause="Server {server_id} would have {count} tags; {limit} are allowed.",
+    remedy="Remove tags that are no longer needed (`sms server untag {server_id} KEY`).",
+    exit_code=4,
+)
+DISK_UNKNOWN: Final = ErrorCode(
+    code="SMS.REGISTRY.DISK_UNKNOWN",
+    cause="Server {server_id} has no disk {disk}; it has {disks}.",
+    remedy="Name disks as `sms server show {server_id}` does.",
+    http_status=400,
+    exit_code=2,
+)
+DISK_SIZE: Final = ErrorCode(
+    code="SMS.REGISTRY.DISK_SIZE",
+    cause="Disk {disk} would have {size_bytes} bytes on the target; {used_bytes} bytes of it are in use.",
+    remedy="Choose a size that the data and 1 MiB more fit into, or leave the disk out.",
+    http_status=400,
+    exit_code=2,
+)
+DISKS_FIXED: Final = ErrorCode(
+    code="SMS.REGISTRY.DISKS_FIXED",
+    cause="Server {server_id} has task {task_id}, which is planned already; its disks can be chosen only before.",
+    remedy="Delete the task with `sms task delete {task_id}`, choose the disks, then create a new one.",
+    exit_code=4,
+)
+COPY_STATE_UNKNOWN: Final = ErrorCode(
+    code="SMS.REGISTRY.COPY_STATE_UNKNOWN",
+    cause="'{text}' is no {what} of a source server; these are known: {known}.",
+    remedy="Use one of the known words.",
+    http_status=400,
+    exit_code=2,
+)

@@ -22,13 +22,19 @@ from contracts.messages.registry import (
 from contracts.subjects import owner_of_agent_subject
 from services.registry.domain.ports import Clock, Servers
 from services.registry.domain.presence import Presence, hear, is_silent
-from services.registry.domain.server import Server, is_clashing, new_server, same_machines, with_inventory
+from services.registry.domain.server import (
+    has_inventory,
+    is_clashing,
+    new_server,
+    placed,
+    same_machines,
+    with_inventory,
+)
 from services.registry.settings import RegistrySettings
 from shared.store import ConflictError
 from shared.telemetry import log
 
 _CONFLICT_RETRIES: Final = 5
-_PAGE: Final = 500
 # An agent's clock may differ by as much as its login allows.
 _CLOCK_SKEW_S: Final = 300
 
@@ -111,22 +117,29 @@ class AgentHandlers:
         if is_clashing(known, self._clock()):
             return
         updated = with_inventory(known, inventory)
+        is_newer = not has_inventory(known, inventory)
         says: list[tuple[str, Message]] = []
-        if updated.inventory_json != known.inventory_json:
+        if is_newer:
             says.append(("updated", ServerUpdated(server_id=server_id, name=updated.name, inventory=inventory)))
         update: dict[str, object] = {"session_id": session_id}
         is_here = self._is_recent(envelope)
         if is_here and not known.is_connected:
-            update |= {"is_connected": True, "refused_until": None, "last_seen_at": self._clock()}
+            update |= self._newly_connected()
             says.append(("connected", ServerConnected(server_id=server_id)))
-        await self._servers.save(updated.model_copy(update=update), says=says, cause=envelope, applied=envelope.id)
+        await self._servers.save(
+            placed(updated.model_copy(update=update), self._clock()),
+            says=says,
+            cause=envelope,
+            applied=envelope.id,
+            inventory=inventory if is_newer else None,
+        )
         if is_here:
             self._note_presence((account, server_id))
 
     async def _register(
         self, account: str, server_id: str, session_id: str, inventory: SourceInventory, envelope: Envelope
     ) -> None:
-        count, limit = await self._servers.count(account), self._settings.server_quota
+        count, limit = await self._servers.count(account), self._settings.quota_of(account)
         if count >= limit:
             failure = QUOTA.failure(account=account, count=count, limit=limit, hostname=inventory.hostname)
             log("server refused", code=failure.code, account=account, server_id=server_id, count=count, limit=limit)
@@ -135,13 +148,19 @@ class AgentHandlers:
             )
             return
         server = new_server(server_id, account, inventory, session_id=session_id, now=self._clock())
-        server = server.model_copy(update={"may_be_same_as": same_machines(server, await self._all_of(account))})
+        server = server.model_copy(
+            update={"may_be_same_as": same_machines(server, await self._servers.all_of(account))}
+        )
         says: list[tuple[str, Message]] = [
             ("registered", ServerRegistered(server_id=server_id, name=server.name, inventory=inventory)),
             ("connected", ServerConnected(server_id=server_id)),
         ]
-        await self._servers.save(server, says=says, cause=envelope, applied=envelope.id)
+        await self._servers.save(server, says=says, cause=envelope, applied=envelope.id, inventory=inventory)
         self._note_presence((account, server_id))
+
+    def _newly_connected(self) -> dict[str, object]:
+        now = self._clock()
+        return {"is_connected": True, "refused_until": None, "last_seen_at": now, "connection_changed_at": now}
 
     def _is_recent(self, envelope: Envelope) -> bool:
         # A status that was kept while the registry was away tells nothing of who is there now.
@@ -152,34 +171,31 @@ class AgentHandlers:
         now_s = self._monotonic_s()
         self._presences[key] = _known(self._presences.get(key) or Presence(session_id="", seen_at_s=now_s))
 
-    async def _all_of(self, account: str) -> list[Server]:
-        found: list[Server] = []
-        while page := await self._servers.page(account, after=found[-1].id if found else "", limit=_PAGE):
-            found += page
-        return found
-
     async def _connect(self, key: Key, message: AgentHeartbeat, envelope: Envelope) -> None:
         server = await self._servers.load(*key)
         # An agent whose server was deleted or refused counts again when it registers anew.
         if server is None or is_clashing(server, self._clock()):
             return
         if not server.is_connected:
-            update = {
-                "is_connected": True,
+            update = self._newly_connected() | {
                 "session_id": message.session_id,
                 "agent_version": message.agent_version or server.agent_version,
-                "last_seen_at": self._clock(),
-                "refused_until": None,
             }
             says = [("connected", ServerConnected(server_id=server.id))]
-            await self._servers.save(server.model_copy(update=update), says=says, cause=envelope)
+            changed = placed(server.model_copy(update=update), self._clock())
+            await self._servers.save(changed, says=says, cause=envelope)
         self._note_presence(key)
 
     async def _disconnect(self, key: Key) -> None:
         server = await self._servers.load(*key)
         if server is None or not server.is_connected:
             return
-        update = {"is_connected": False, "last_seen_at": self.last_seen_at(*key) or self._clock()}
+        now = self._clock()
+        update = {
+            "is_connected": False,
+            "last_seen_at": self.last_seen_at(*key) or now,
+            "connection_changed_at": now,
+        }
         says = [("disconnected", ServerDisconnected(server_id=server.id))]
         await self._servers.save(server.model_copy(update=update), says=says)
 
@@ -190,13 +206,18 @@ class AgentHandlers:
             return
         refuse_s = self._settings.refuse_s
         failure = CLASH.failure(count=2, server_id=server.id, refuse_s=refuse_s)
-        update = {"is_connected": False, "refused_until": now + timedelta(seconds=refuse_s), "session_id": ""}
+        update = {
+            "is_connected": False,
+            "refused_until": now + timedelta(seconds=refuse_s),
+            "session_id": "",
+            "connection_changed_at": now if server.is_connected else server.connection_changed_at,
+        }
         says: list[tuple[str, Message]] = [("clashed", ServerClashed(server_id=server.id))]
         if server.is_connected:
             says.append(("disconnected", ServerDisconnected(server_id=server.id)))
         log("agents clash", code=failure.code, account=key[0], server_id=server.id)
         await self._servers.refuse(
-            server.model_copy(update=update), failure, refuse_s=refuse_s, says=says, cause=envelope
+            placed(server.model_copy(update=update), now), failure, refuse_s=refuse_s, says=says, cause=envelope
         )
         self._presences.pop(key, None)
 

@@ -6,14 +6,16 @@ import time
 from datetime import UTC, datetime
 from typing import Final
 
-from services.registry.adapters.records import REFUSALS, SERVERS, ServerRecords
+from services.registry.adapters.records import PAPERS, REFUSALS, SERVERS, ServerRecords
 from services.registry.agent_handlers import AgentHandlers
 from services.registry.handlers import Handlers
+from services.registry.progress import ProgressBoard
 from services.registry.settings import RegistrySettings
+from services.registry.source_handlers import SourceHandlers
 from services.registry.subscriptions import subscribe
 from shared.service import ServiceContext
 
-COLLECTIONS: Final = (SERVERS, REFUSALS)
+COLLECTIONS: Final = (SERVERS, PAPERS, REFUSALS)
 
 
 def _now() -> datetime:
@@ -26,5 +28,8 @@ async def wire(context: ServiceContext) -> None:
     servers = ServerRecords(context.store)
     agents = AgentHandlers(servers, settings, _now, time.monotonic)
     await agents.remember_connected()
-    subscribe(context.bus, Handlers(servers, agents.last_seen_at, _now), agents)
+    progress = ProgressBoard()
+    single = Handlers(servers, agents.last_seen_at, progress, _now)
+    sources = SourceHandlers(servers, single, agents.last_seen_at, progress, settings, _now)
+    subscribe(context.bus, single, sources, agents, progress)
     context.run_in_background("silence-watch", agents.watch_silence)

@@ -1,24 +1,31 @@
-"""Servers in the store, each change with its events in one write."""
+"""Servers in the store, each change with its events in one write; inventories and reports lie beside them."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import uuid
+from collections.abc import AsyncIterator, Sequence
 from typing import Final
 
 from contracts import subjects
 from contracts.base import Model
 from contracts.envelope import Envelope
 from contracts.errors import Failure
+from contracts.feasibility import FeasibilityReport
+from contracts.inventory import SourceInventory
 from contracts.messages.identity import RefuseAgent
 from contracts.messages.registry import ServerRefused
 from services.registry.domain.ports import Says
 from services.registry.domain.server import Server
-from shared.store import Collection, OutgoingMessage, Store
+from shared.store import Collection, ConflictError, OutgoingMessage, Record, Store
 from shared.store.typed import Stored, TypedCollection
 
 SERVICE: Final = "registry"
 SERVERS: Final = Collection(name="servers", fields=("is_connected",))
+# Written once and never changed, so that a server's record can name one: it has no version of its own.
+PAPERS: Final = Collection(name="server_papers", fields=("server_id",))
 REFUSALS: Final = Collection(name="refusals")
+_PAGE: Final = 1000
+_PAPERS_PAGE: Final = 100
 
 
 class Refusal(Model):
@@ -27,26 +34,23 @@ class Refusal(Model):
     failure: Failure
 
 
-def _loaded(stored: Stored[Server]) -> Server:
-    return stored.value.model_copy(update={"version": stored.version})
+class Paper(Model):
+    """An inventory or a report, as text."""
 
-
-def _refuse_command(account: str, server_id: str, failure: Failure, refuse_s: int, cause: Envelope) -> OutgoingMessage:
-    return OutgoingMessage.of(
-        subjects.cmd("identity", "refuse-agent"),
-        RefuseAgent(agent_id=server_id, reason=f"{failure.code}: {failure.cause}", refuse_s=refuse_s),
-        source=SERVICE,
-        account=account,
-        cause=cause,
-    )
+    server_id: str
+    text: str
 
 
 class ServerRecords:
     """The port Servers on the store."""
 
     def __init__(self, store: Store) -> None:
+        self._store = store
         self._servers = TypedCollection(store, SERVERS, Server)
+        self._papers = TypedCollection(store, PAPERS, Paper)
         self._refusals = TypedCollection(store, REFUSALS, Refusal)
+        # What was read, by account and id: a list validates only those that have changed since the last one.
+        self._read: dict[str, dict[str, Server]] = {}
 
     async def load(self, account: str, server_id: str) -> Server | None:
         """See Servers."""
@@ -54,21 +58,55 @@ class ServerRecords:
         return _loaded(stored) if stored else None
 
     async def save(
-        self, server: Server, *, says: Says = (), cause: Envelope | None = None, applied: str | None = None
+        self,
+        server: Server,
+        *,
+        says: Says = (),
+        cause: Envelope | None = None,
+        applied: str | None = None,
+        inventory: SourceInventory | None = None,
+        report: FeasibilityReport | None = None,
     ) -> None:
         """See Servers."""
+        papers: list[Record] = []
+        replaced: list[str] = []
+        for name, paper in (("inventory", inventory), ("report", report)):
+            if paper is None:
+                continue
+            key = f"{server.id}:{name}:{uuid.uuid4().hex}"
+            text = Paper(server_id=server.id, text=paper.model_dump_json())
+            papers.append(self._papers.record(server.account, key, text))
+            replaced.append(server.inventory_key if name == "inventory" else server.report_key)
+            older = "inventory_json" if name == "inventory" else "feasibility_json"
+            server = server.model_copy(update={f"{name}_key": key, older: ""})
         await self._servers.save(
             server.account,
             server.id,
             server,
             expected_version=server.version,
-            outbox=self._events(server, says, cause),
+            outbox=_events(server, says, cause),
             applied=applied,
+            also=papers,
         )
+        await self._remove_papers(server.account, [key for key in replaced if key])
+
+    async def inventory_of(self, server: Server) -> SourceInventory:
+        """See Servers."""
+        text = server.inventory_json or await self._text(server.account, server.inventory_key)
+        if not text:
+            # Replaced since the server was read; the record names the newer one.
+            newer = await self.load(server.account, server.id)
+            text = await self._text(server.account, newer.inventory_key) if newer else ""
+        return SourceInventory.model_validate_json(text)
+
+    async def report_of(self, server: Server) -> FeasibilityReport | None:
+        """See Servers."""
+        text = server.feasibility_json or await self._text(server.account, server.report_key)
+        return FeasibilityReport.model_validate_json(text) if text else None
 
     async def refuse(self, server: Server, failure: Failure, *, refuse_s: int, says: Says, cause: Envelope) -> None:
         """See Servers."""
-        outbox = self._events(server, says, cause)
+        outbox = _events(server, says, cause)
         outbox.append(_refuse_command(server.account, server.id, failure, refuse_s, cause))
         await self._servers.save(server.account, server.id, server, expected_version=server.version, outbox=outbox)
 
@@ -95,12 +133,31 @@ class ServerRecords:
 
     async def remove(self, server: Server, *, says: Says, cause: Envelope) -> None:
         """See Servers."""
-        events = self._events(server, says, cause)
+        events = _events(server, says, cause)
         await self._servers.delete(server.account, server.id, expected_version=server.version, outbox=events)
+        while page := await self._papers.find(server.account, {"server_id": server.id}, limit=_PAPERS_PAGE):
+            await self._remove_papers(server.account, [paper.id for paper in page])
 
     async def page(self, account: str, *, after: str, limit: int) -> list[Server]:
         """See Servers."""
         return [_loaded(stored) for stored in await self._servers.find(account, after=after, limit=limit)]
+
+    async def all_of(self, account: str) -> list[Server]:
+        """See Servers."""
+        known, now_known = self._read.get(account, {}), dict[str, Server]()
+        after = ""
+        while True:
+            records = await self._store.find(SERVERS.name, account, after=after, limit=_PAGE)
+            for record in records:
+                server = known.get(record.id)
+                if server is None or server.version != record.version:
+                    server = Server.model_validate({**record.data, "version": record.version})
+                now_known[record.id] = server
+            if len(records) < _PAGE:
+                break
+            after = records[-1].id
+        self._read[account] = now_known
+        return list(now_known.values())
 
     async def count(self, account: str) -> int:
         """See Servers."""
@@ -111,16 +168,42 @@ class ServerRecords:
         async for stored in self._servers.find_all_accounts({"is_connected": True}):
             yield _loaded(stored)
 
-    @staticmethod
-    def _events(server: Server, says: Says, cause: Envelope | None) -> list[OutgoingMessage]:
-        return [
-            OutgoingMessage.of(
-                subjects.evt(server.account, "server", server.id, word),
-                message,
-                source=SERVICE,
-                account=server.account,
-                cause=cause,
-                message_id="" if server.version == 0 else f"{server.id}:{server.version + 1}:{word}",
-            )
-            for word, message in says
-        ]
+    async def _text(self, account: str, key: str) -> str:
+        stored = await self._papers.load(account, key) if key else None
+        return stored.value.text if stored else ""
+
+    async def _remove_papers(self, account: str, keys: Sequence[str]) -> None:
+        for key in keys:
+            try:
+                await self._papers.delete(account, key, expected_version=1)
+            except ConflictError:
+                # Somebody else has removed it.
+                continue
+
+
+def _loaded(stored: Stored[Server]) -> Server:
+    return stored.value.model_copy(update={"version": stored.version})
+
+
+def _events(server: Server, says: Says, cause: Envelope | None) -> list[OutgoingMessage]:
+    return [
+        OutgoingMessage.of(
+            subjects.evt(server.account, "server", server.id, word),
+            message,
+            source=SERVICE,
+            account=server.account,
+            cause=cause,
+            message_id="" if server.version == 0 else f"{server.id}:{server.version + 1}:{word}",
+        )
+        for word, message in says
+    ]
+
+
+def _refuse_command(account: str, server_id: str, failure: Failure, refuse_s: int, cause: Envelope) -> OutgoingMessage:
+    return OutgoingMessage.of(
+        subjects.cmd("identity", "refuse-agent"),
+        RefuseAgent(agent_id=server_id, reason=f"{failure.code}: {failure.cause}", refuse_s=refuse_s),
+        source=SERVICE,
+        account=account,
+        cause=cause,
+    )

@@ -9,6 +9,8 @@ from typing import Protocol
 from contracts.base import Message
 from contracts.envelope import Envelope
 from contracts.errors import Failure
+from contracts.feasibility import FeasibilityReport
+from contracts.inventory import SourceInventory
 from services.registry.domain.server import Server
 
 Clock = Callable[[], datetime]
@@ -27,9 +29,22 @@ class Servers(Protocol):
         """The server, or None."""
 
     async def save(
-        self, server: Server, *, says: Says = (), cause: Envelope | None = None, applied: str | None = None
+        self,
+        server: Server,
+        *,
+        says: Says = (),
+        cause: Envelope | None = None,
+        applied: str | None = None,
+        inventory: SourceInventory | None = None,
+        report: FeasibilityReport | None = None,
     ) -> None:
-        """Create (version 0) or replace it."""
+        """Create (version 0) or replace it; inventory and report: the newer ones, None for those that it has."""
+
+    async def inventory_of(self, server: Server) -> SourceInventory:
+        """The newest inventory."""
+
+    async def report_of(self, server: Server) -> FeasibilityReport | None:
+        """The last report, None before the first check."""
 
     async def refuse(self, server: Server, failure: Failure, *, refuse_s: int, says: Says, cause: Envelope) -> None:
         """As `save`, and have identity cut the server's agents and refuse them for refuse_s seconds."""
@@ -44,6 +59,9 @@ class Servers(Protocol):
 
     async def page(self, account: str, *, after: str, limit: int) -> list[Server]:
         """Servers of an account ordered by id."""
+
+    async def all_of(self, account: str) -> list[Server]:
+        """All servers of an account, ordered by id."""
 
     async def count(self, account: str) -> int:
         """How many an account has."""

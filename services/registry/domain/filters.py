@@ -1,0 +1,31 @@
+"""Which servers a list shows."""
+
+from __future__ import annotations
+
+from contracts.messages.source import FindServers, SourceServer
+from services.registry.domain.tags import matches
+
+
+def is_wanted(server: SourceServer, wanted: FindServers) -> bool:
+    """Whether the server passes every filter that is given."""
+    return (
+        _has_equal_fields(server, wanted)
+        and wanted.name.casefold() in server.name.casefold()
+        and (wanted.is_connected is None or wanted.is_connected == server.is_connected)
+        and (wanted.has_consistency_result is None or wanted.has_consistency_result == server.has_consistency_result)
+        and matches(server.tags, wanted.tags)
+    )
+
+
+def _has_equal_fields(server: SourceServer, wanted: FindServers) -> bool:
+    pairs = (
+        (wanted.state, server.state),
+        (wanted.id, server.id),
+        (wanted.ip, server.ip),
+        (wanted.ipv6, server.ipv6),
+        (wanted.project_id, server.project_id),
+        (wanted.migration_cycle, server.migration_cycle),
+        # A task's target bears the task's id.
+        (wanted.vm_id, server.task.id if server.task else ""),
+    )
+    return all(value in ("", found) for value, found in pairs)
