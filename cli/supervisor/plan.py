@@ -200,6 +200,8 @@ def _further_settings(name: str, files: BusFiles, api: ApiFiles, api_listen: str
         }
     if name in _SEALS_AT_REST:
         further["SEAL_KEY_FILE"] = str(files.keys_folder / f"{name}.seal")
+    if name == "audit":
+        further["SIGNING_KEY_FILE"] = str(files.keys_folder / "audit.signing")
     return further
 
 

@@ -27,17 +27,32 @@ class AuditRecord(Model):
 
 
 class ListRecords(Message):
-    """Request ``audit.list``. after: the last sequence of the page before. task_id: only of this task."""
+    """Request ``audit.list``: records that meet all conditions; empty ones are none.
+
+    Pages: after and before are sequences between which records are taken, both outside; 0 for no bound. With
+    newest_first the next page is before the last one of this page, else after it. from_time, until_time: of
+    recorded_at, from included, until excluded. resource: ``<type>:<id>``. message_type: with or without the
+    version. outcome: as in ApiRequestRecorded.
+    """
 
     TYPE: ClassVar[str] = "sms.audit.list"
     KIND: ClassVar[MessageKind] = "request"
     after: int = 0
     limit: int = 200
     task_id: str = ""
+    before: int = 0
+    newest_first: bool = False
+    from_time: datetime | None = None
+    until_time: datetime | None = None
+    actor: str = ""
+    access_key: str = ""
+    resource: str = ""
+    message_type: str = ""
+    outcome: str = ""
 
 
 class RecordList(Message):
-    """Records in order of their sequence."""
+    """Records in order of their sequence, or the other way round when the newest were asked for first."""
 
     TYPE: ClassVar[str] = "sms.audit.records"
     KIND: ClassVar[MessageKind] = "reply"
@@ -53,7 +68,11 @@ class VerifyTrace(Message):
 
 
 class TraceVerified(Message):
-    """is_intact, or the first sequence at which the chain breaks and why."""
+    """is_intact, or the first sequence at which the trace breaks and why.
+
+    checkpoints: how many were found to be genuine and to fit; last_checkpoint: how many records the last one covers.
+    public_key: hex, the key that they were checked with.
+    """
 
     TYPE: ClassVar[str] = "sms.audit.verified"
     KIND: ClassVar[MessageKind] = "reply"
@@ -62,3 +81,6 @@ class TraceVerified(Message):
     broken_at: int = 0
     reason: str = ""
     last_hash: str = ""
+    checkpoints: int = 0
+    last_checkpoint: int = 0
+    public_key: str = ""

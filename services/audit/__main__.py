@@ -1,7 +1,7 @@
 """Starts the service: settings, bootstrap, run."""
 
 from services.audit.bootstrap import wire
-from services.audit.handlers import COLLECTIONS
+from services.audit.records import COLLECTIONS
 from services.audit.settings import AuditSettings
 from shared.service import run_service
 

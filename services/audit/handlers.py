@@ -7,37 +7,39 @@ import logging
 from datetime import UTC, datetime
 from typing import Final
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
 from contracts.envelope import Envelope
 from contracts.errors import MigrationError
-from contracts.errors.audit import AUDIT_NO_ACCOUNT
+from contracts.errors.audit import TRACE_BROKEN
 from contracts.messages.audit import AuditRecord, ListRecords, RecordList, TraceVerified, VerifyTrace
-from services.audit.domain.chain import ChainCheck, TraceHead, chain
-from services.audit.domain.entries import Entry, UnkeepableError, check_entry, entry_key, entry_of, record_of
+from contracts.trace.chain import TraceHead, chain
+from contracts.trace.check import TraceCheck
+from services.audit.domain.entries import (
+    Entry,
+    UnkeepableError,
+    check_entry,
+    entry_key,
+    entry_of,
+    read_entry,
+    record_of,
+)
+from services.audit.domain.queries import Span, conditions_of, first_at, is_wanted
+from services.audit.records import HEAD, MAX_REPLY_CHARACTERS, PAGE, TraceRecords, account_of
 from shared.bus.reading import UnreadableMessageError
-from shared.store import Collection, DuplicateError, Store, TypedCollection, Unique
+from shared.store import DuplicateError
+from shared.store.typed import Stored
 from shared.telemetry import log
 
-HEADS: Final = Collection(name="heads")
-ENTRIES: Final = Collection(
-    name="entries",
-    fields=("task_id",),
-    unique=(Unique(name="one_record_per_message", fields=("account", "message_id")),),
-)
-COLLECTIONS: Final = (HEADS, ENTRIES)
-
-_HEAD: Final = "head"
-_PAGE: Final = 500
 _MAX_LIST: Final = 500
-# A reply must fit into one bus message of 1 MiB.
-_MAX_REPLY_CHARACTERS: Final = 700_000
 
 
 class Handlers:
     """Head and record are one atomic write, so that the sequence has no gap whatever is killed when."""
 
-    def __init__(self, store: Store) -> None:
-        self._heads = TypedCollection(store, HEADS, TraceHead)
-        self._entries = TypedCollection(store, ENTRIES, Entry)
+    def __init__(self, records: TraceRecords, public_key: Ed25519PublicKey) -> None:
+        self._records = records
+        self._public_key = public_key
         # Two subscriptions and one head per account: waiting here is cheaper than a conflict in the store.
         self._one_writer = asyncio.Lock()
 
@@ -51,50 +53,98 @@ class Handlers:
             await self._append(record, envelope)
 
     async def list_records(self, request: ListRecords, envelope: Envelope) -> RecordList:
-        """One page in order of sequence; shorter than asked for when the reply would not fit into a message."""
-        account = _account_of(envelope)
+        """One page; shorter than asked for when the reply would not fit into a message."""
+        account = account_of(envelope)
         limit = max(1, min(request.limit, _MAX_LIST))
-        where = {"task_id": request.task_id} if request.task_id else {}
-        entries = await self._entries.find(
-            account, where, after=entry_key(request.after) if request.after > 0 else "", limit=limit + 1
-        )
+        span = await self._span_of(request, account)
         chosen: list[AuditRecord] = []
         size = 0
-        for entry in entries[:limit]:
-            size += len(entry.value.record_json)
-            if chosen and size > _MAX_REPLY_CHARACTERS:
+        while not span.is_empty:
+            page = await self._find(request, account, span, limit=limit + 1)
+            for stored in page:
+                size += len(stored.value.record_json)
+                if len(chosen) == limit or (chosen and size > MAX_REPLY_CHARACTERS):
+                    return RecordList(records=tuple(chosen), has_more=True)
+                record = self._read(stored)
+                if is_wanted(record, request):
+                    chosen.append(record)
+            if len(page) <= limit:
                 break
-            chosen.append(AuditRecord.model_validate_json(entry.value.record_json))
-        return RecordList(records=tuple(chosen), has_more=len(chosen) < len(entries))
+            last = _sequence_of(page[-1])
+            span = span.within(after=0, before=last) if request.newest_first else span.within(after=last, before=0)
+        return RecordList(records=tuple(chosen))
 
     async def verify_trace(self, _: VerifyTrace, envelope: Envelope) -> TraceVerified:
-        """Check the whole chain against its head, which may grow meanwhile."""
-        account = _account_of(envelope)
-        check = ChainCheck(account)
+        """Check all checkpoints and the whole chain against its head, which may grow meanwhile."""
+        account = account_of(envelope)
+        check = TraceCheck(account, self._public_key)
+        number = 0
+        while page := await self._records.list_checkpoints(account, after=number):
+            number += len(page)
+            for checkpoint in page:
+                check.add_checkpoint(checkpoint)
         after = ""
-        head = await self._load_head(account)
+        head = await self._records.load_head(account)
         while True:
-            while page := await self._entries.find(account, after=after, limit=_PAGE):
-                after = page[-1].id
-                for stored in page:
-                    check_entry(check, stored.id, stored.value)
-            newest = await self._load_head(account)
+            while entries := await self._records.entries.find(account, after=after, limit=PAGE):
+                after = entries[-1].id
+                # The first record may have come after the head was read.
+                indexed_from = head.indexed_from or (await self._records.load_head(account)).indexed_from
+                for stored in entries:
+                    check_entry(check, stored.id, stored.value, indexed_from=indexed_from)
+            newest = await self._records.load_head(account)
             if newest == head or check.is_broken:
-                return check.result(newest)
+                return check.result(sequence=newest.sequence, record_hash=newest.record_hash)
             head = newest
 
-    async def _load_head(self, account: str) -> TraceHead:
-        stored = await self._heads.load(account, _HEAD)
-        return stored.value if stored else TraceHead()
+    async def _span_of(self, request: ListRecords, account: str) -> Span:
+        last = (await self._records.load_head(account)).sequence
+
+        async def recorded_at(sequence: int) -> datetime:
+            stored = await self._records.entries.load(account, entry_key(sequence))
+            if stored is None:
+                raise MigrationError(TRACE_BROKEN, sequence=sequence, reason="the record is missing")
+            return self._read(stored).recorded_at
+
+        span = Span(after=max(request.after, 0), before=last + 1).within(after=0, before=max(request.before, 0))
+        if request.from_time is not None:
+            first = await first_at(_in_utc(request.from_time), last=last, recorded_at=recorded_at)
+            span = span.within(after=first - 1, before=0)
+        if request.until_time is not None:
+            end = await first_at(_in_utc(request.until_time), last=last, recorded_at=recorded_at)
+            span = span.within(after=0, before=end)
+        return span
+
+    async def _find(self, request: ListRecords, account: str, span: Span, *, limit: int) -> list[Stored[Entry]]:
+        """Entries of the span that meet one of the alternatives, each once, in the wanted order."""
+        start = span.before if request.newest_first else span.after
+        found: dict[str, Stored[Entry]] = {}
+        for conditions in conditions_of(request):
+            page = await self._records.entries.find(
+                account,
+                conditions,
+                after=entry_key(start) if start > 0 else "",
+                limit=limit,
+                newest_first=request.newest_first,
+            )
+            found |= {stored.id: stored for stored in page if span.after < _sequence_of(stored) < span.before}
+        return [found[key] for key in sorted(found, reverse=request.newest_first)][:limit]
+
+    @staticmethod
+    def _read(stored: Stored[Entry]) -> AuditRecord:
+        try:
+            return read_entry(stored.value)
+        except ValueError as error:
+            raise MigrationError(TRACE_BROKEN, sequence=stored.id, reason="the record cannot be read") from error
 
     async def _append(self, record: AuditRecord, envelope: Envelope) -> None:
-        stored = await self._heads.load(record.account, _HEAD)
+        stored = await self._records.heads.load(record.account, HEAD)
         chained, head = chain(record, stored.value if stored else TraceHead())
-        entry = self._entries.record(record.account, entry_key(chained.sequence), entry_of(chained))
+        entry = self._records.entries.record(record.account, entry_key(chained.sequence), entry_of(chained))
         try:
-            await self._heads.save(
+            await self._records.heads.save(
                 record.account,
-                _HEAD,
+                HEAD,
                 head,
                 expected_version=stored.version if stored else 0,
                 applied=envelope.id,
@@ -105,7 +155,11 @@ class Handlers:
             log("message already kept", level=logging.DEBUG, message_id=envelope.id)
 
 
-def _account_of(envelope: Envelope) -> str:
-    if not envelope.account:
-        raise MigrationError(AUDIT_NO_ACCOUNT, subject=envelope.subject)
-    return envelope.account
+def _sequence_of(stored: Stored[Entry]) -> int:
+    if not stored.id.isdecimal():
+        raise MigrationError(TRACE_BROKEN, sequence=stored.id, reason="no record has such a number")
+    return int(stored.id)
+
+
+def _in_utc(time: datetime) -> datetime:
+    return time if time.tzinfo else time.replace(tzinfo=UTC)

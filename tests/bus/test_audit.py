@@ -17,7 +17,7 @@ from contracts.base import Message, MessageKind
 from contracts.errors import MigrationError
 from contracts.messages.audit import ListRecords, RecordList, TraceVerified, VerifyTrace
 from services.audit.bootstrap import wire
-from services.audit.handlers import COLLECTIONS
+from services.audit.records import COLLECTIONS
 from services.audit.settings import AuditSettings
 from shared.service import ServiceContext
 from shared.store import Collection, OutgoingMessage, Record
@@ -81,7 +81,8 @@ async def check_kept_and_verified(bench: Bench, settings: AuditSettings) -> None
 
 
 def audit_settings(bench: Bench, **changed: object) -> AuditSettings:
-    return AuditSettings.model_validate(bench.settings("audit", **changed).model_dump())
+    own = {"signing_key_file": bench.folder / "keys" / "audit.signing"}
+    return AuditSettings.model_validate(bench.settings("audit", **changed).model_dump() | own)
 
 
 async def test_every_event_and_denial_is_kept_in_a_chain(bench) -> None:
@@ -129,6 +130,7 @@ async def test_a_process_that_is_killed_again_and_again_keeps_everything_once(be
         "SMS_AUDIT_BUS_URL": settings.bus_url,
         "SMS_AUDIT_STORE_URL": settings.store_url,
         "SMS_AUDIT_ACK_WAIT_S": "2",
+        "SMS_AUDIT_SIGNING_KEY_FILE": str(settings.signing_key_file),
         "SMS_AUDIT_STREAM_MAX_BYTES": str(settings.stream_max_bytes),
     }
     rounds, burst = 4, 300

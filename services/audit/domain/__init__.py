@@ -1,1 +1,1 @@
-"""The hash chain: pure, also for verification away from the service."""
+"""How messages become entries, what queries mean, how the tree grows: pure."""

@@ -11,12 +11,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from contracts.envelope import Envelope
 from contracts.messages.audit import AuditRecord, ListRecords, VerifyTrace
-from services.audit.domain.chain import ChainCheck, TraceHead, chain
+from contracts.trace.chain import ChainCheck, TraceHead, chain
 from services.audit.domain.entries import UnkeepableError, record_of
-from services.audit.handlers import COLLECTIONS, Handlers
+from services.audit.handlers import Handlers
+from services.audit.records import COLLECTIONS, TraceRecords
 from shared.store import AlreadyAppliedError, Store, open_store
 
 EDITS = 1_000
@@ -46,6 +48,10 @@ async def store(tmp_path: Path) -> AsyncIterator[Store]:
     await store.close()
 
 
+def handlers_of(store: Store) -> Handlers:
+    return Handlers(TraceRecords(store), Ed25519PrivateKey.generate().public_key())
+
+
 async def fill(handlers: Handlers, count: int = RECORDS) -> None:
     for number in range(count):
         await handlers.on_message(payload(number), message(number, task=f"t{number % 3}"))
@@ -56,7 +62,7 @@ async def verify(handlers: Handlers, account: str = "acme"):
 
 
 async def test_each_account_has_a_gap_free_sequence_of_its_own(store: Store) -> None:
-    handlers = Handlers(store)
+    handlers = handlers_of(store)
     for number in range(6):
         await handlers.on_message(payload(number), message(number, account="acme" if number % 2 else "other"))
     for account in ("acme", "other"):
@@ -68,12 +74,12 @@ async def test_each_account_has_a_gap_free_sequence_of_its_own(store: Store) -> 
 
 
 async def test_an_empty_trace_is_intact(store: Store) -> None:
-    verdict = await verify(Handlers(store))
+    verdict = await verify(handlers_of(store))
     assert (verdict.is_intact, verdict.records) == (True, 0)
 
 
 async def test_a_message_is_kept_once_even_when_it_comes_again_much_later(store: Store) -> None:
-    handlers = Handlers(store)
+    handlers = handlers_of(store)
     for number in [*range(520), 0, 519]:
         with suppress(AlreadyAppliedError):
             await handlers.on_message(b"{}", message(number))
@@ -82,7 +88,7 @@ async def test_a_message_is_kept_once_even_when_it_comes_again_much_later(store:
 
 
 async def test_pages_and_tasks_can_be_listed(store: Store) -> None:
-    handlers = Handlers(store)
+    handlers = handlers_of(store)
     await fill(handlers)
     seen: list[int] = []
     has_more = True
@@ -97,7 +103,7 @@ async def test_pages_and_tasks_can_be_listed(store: Store) -> None:
 
 
 async def test_a_page_fits_into_a_bus_message(store: Store) -> None:
-    handlers = Handlers(store)
+    handlers = handlers_of(store)
     for number in range(4):
         await handlers.on_message(json.dumps({"blob": "x" * 300_000}).encode(), message(number))
     page = await handlers.list_records(ListRecords(), message(0))
@@ -228,7 +234,7 @@ EDIT_KINDS: tuple[Edit, ...] = (
 async def test_every_one_of_a_thousand_random_edits_is_found(
     store: Store, tmp_path: Path, random_source: random.Random
 ) -> None:
-    handlers = Handlers(store)
+    handlers = handlers_of(store)
     await fill(handlers)
     assert (await verify(handlers)).is_intact
     db = sqlite3.connect(tmp_path / "audit.sqlite", isolation_level=None)
@@ -263,7 +269,7 @@ def test_the_first_broken_record_is_named() -> None:
     check = ChainCheck("acme")
     for record in records:
         check.add(record)
-    verdict = check.result(head)
+    verdict = check.result(sequence=head.sequence, record_hash=head.record_hash)
     assert (verdict.is_intact, verdict.broken_at, verdict.reason) == (False, 3, "the record was changed")
 
 

@@ -1,0 +1,1 @@
+"""The outside world of audit: the file of its signing key."""
