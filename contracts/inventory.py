@@ -263,3 +263,19 @@ class SourceInventory(Model):
     is_oem: bool = False
     platform: str = ""
     start_type: str = ""
+
+    @property
+    def used_bytes(self) -> int:
+        """What is in use on the server's own disks; a file system that is mounted several times counts once."""
+        figures = [
+            (mount.volume or mount.source or mount.mount_point, mount.used_bytes)
+            for mount in self.mounts
+            if not mount.is_network
+        ]
+        for disk in self.disks:
+            held = [(disk.name, disk.file_system), *((part.name, part.file_system) for part in disk.partitions)]
+            figures += [(name, content.used_bytes) for name, content in held if content is not None]
+        used: dict[str, int] = {}
+        for name, used_bytes in figures:
+            used[name] = max(used.get(name, 0), used_bytes)
+        return sum(used.values())

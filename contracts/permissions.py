@@ -103,6 +103,7 @@ _USERS: Final = (
             f"{ROOT}.req.certificate_issuer.>",
             f"{ROOT}.req.target_provisioner.>",
             f"{ROOT}.req.identity.issue-enrolment-token",
+            f"{ROOT}.req.metering.check-balance",
         ),
         hears=(f"{ROOT}.agent.*.*.status.>",),
         reads=(EVENT_STREAM, AGENT_STREAM, COMMAND_STREAM),
@@ -123,6 +124,11 @@ _USERS: Final = (
         hears=(AUTHENTICATION_SUBJECT, f"{ROOT}.enrol.*.*"),
         reads=(COMMAND_STREAM,),
         may_answer_anyone=True,
+    ),
+    BusUser(
+        name="metering",
+        says=(f"{ROOT}.evt.*.task.*.cost-changed", f"{ROOT}.evt.*.cost.>"),
+        reads=(EVENT_STREAM,),
     ),
     BusUser(name="audit", says=(f"{ROOT}.evt.*.trace.>",), reads=(EVENT_STREAM, AUDIT_STREAM)),
     # The face of all services. For agents that poll over HTTPS it stands on the agents' side of the bus.

@@ -30,6 +30,7 @@ SERVICES: Final = (
     "target_provisioner",
     "task",
     "audit",
+    "metering",
     "gateway",
 )
 BUS_SERVER: Final = "nats-server"

@@ -142,13 +142,16 @@ class TargetProvisioned(ProvisionerEvent):
 
 class HelperStarted(ProvisionerEvent):
     """Event ``target.<id>.helper-started``. agent_id: whom the target agent enrols as. endpoints: addresses at
-    which a source reaches the helper, best first, without a port."""
+    which a source reaches the helper, best first, without a port. volume_attached_at: when this volume was made;
+    None from a provisioner that did not say it yet."""
 
     TYPE: ClassVar[str] = "sms.target.helper-started"
     agent_id: str
     addresses: tuple[str, ...]
     volume_id: str
     listen_address: str = "127.0.0.1"
+    volume_attached_at: datetime | None = None
+    volume_size_bytes: int = 40 * 10**9
 
 
 class PointTaken(ProvisionerEvent):
@@ -184,18 +187,20 @@ class TargetLaunched(ProvisionerEvent):
 
 class TargetFinished(ProvisionerEvent):
     """Event ``target.<id>.finished``: nothing temporary is left. disks and replica_disks are raw and self-contained.
-    machine: the one that runs on; None when none does."""
+    machine: the one that runs on; None when none does. released_at: when the temporary volume was gone."""
 
     TYPE: ClassVar[str] = "sms.target.finished"
     disks: tuple[AttachedDisk, ...]
     machine: TargetMachine | None = None
     replica_disks: tuple[AttachedDisk, ...] = ()
+    released_at: datetime | None = None
 
 
 class TargetReleased(ProvisionerEvent):
-    """Event ``target.<id>.released``: nothing of it is left."""
+    """Event ``target.<id>.released``: nothing of it is left. released_at: since when."""
 
     TYPE: ClassVar[str] = "sms.target.released"
+    released_at: datetime | None = None
 
 
 class ProvisioningFailed(ProvisionerEvent):
@@ -208,11 +213,13 @@ class ProvisioningFailed(ProvisionerEvent):
 
 
 class VolumeLost(ProvisionerEvent):
-    """Event ``target.<id>.volume-lost``: the temporary volume is gone or is not the one that was made."""
+    """Event ``target.<id>.volume-lost``: the temporary volume is gone or is not the one that was made. lost_at:
+    when that was seen."""
 
     TYPE: ClassVar[str] = "sms.target.volume-lost"
     volume_id: str
     failure: Failure
+    lost_at: datetime | None = None
 
 
 class ShowTarget(Message):

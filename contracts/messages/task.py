@@ -279,16 +279,19 @@ class TaskHistory(Message):
 
 
 class TaskCreated(Message):
-    """Event ``task.<id>.created``."""
+    """Event ``task.<id>.created``. source_used_bytes: what is in use on the source's disks; 0 when it is not known.
+    project_id: of the migration project, "" for none."""
 
     TYPE: ClassVar[str] = "sms.task.created"
     KIND: ClassVar[MessageKind] = "event"
     task_id: str
     server_id: str
+    source_used_bytes: int = 0
+    project_id: str = ""
 
 
 class TaskChanged(Message):
-    """Event ``task.<id>.changed``: one for every transition, in the order of version."""
+    """Event ``task.<id>.changed``: one for every transition, in the order of version. server_name: for people."""
 
     TYPE: ClassVar[str] = "sms.task.changed"
     KIND: ClassVar[MessageKind] = "event"
@@ -301,3 +304,4 @@ class TaskChanged(Message):
     step: str = ""
     state: str = ""
     failure: Failure | None = None
+    server_name: str = ""

@@ -99,6 +99,8 @@ class Steps:
                 addresses=state.addresses,
                 volume_id=volume_id,
                 listen_address=state.listen_address,
+                volume_attached_at=target.volume_attached_at,
+                volume_size_bytes=target.volume_size_bytes or command.volume_size_bytes,
             )
         if not is_intact:
             volume_id = name_for("volume", command.request_id)
@@ -117,14 +119,25 @@ class Steps:
             token_secret=token.secret,
         )
         state = await provider.boot_helper(target.id, order)
+        size_bytes, attached_at = command.volume_size_bytes, self.clock()
+        if is_intact:
+            size_bytes, attached_at = target.volume_size_bytes or size_bytes, target.volume_attached_at or attached_at
         event = HelperStarted(
             **_answering(command),
             agent_id=token.agent_id,
             addresses=state.addresses,
             volume_id=volume_id,
             listen_address=state.listen_address,
+            volume_attached_at=attached_at,
+            volume_size_bytes=size_bytes,
         )
-        changes = {"volume_id": volume_id, "has_helper": True, "helper_agent_id": token.agent_id}
+        changes = {
+            "volume_id": volume_id,
+            "volume_attached_at": attached_at,
+            "volume_size_bytes": size_bytes,
+            "has_helper": True,
+            "helper_agent_id": token.agent_id,
+        }
         return target.model_copy(update=changes), event
 
     async def _take_point(self, command: TakePoint, target: Target) -> Outcome:
@@ -190,6 +203,7 @@ class Steps:
         if layer_id and not disks:
             disks = await provider.flatten(target.id, layer_id)
         await provider.release(target.id, only_temporary=True)
+        released_at = self.clock()
         replica_disks = await provider.create_disks(target.id, target.requested_disks)
         machine = await _running_machine(provider, target, layer_id)
         new = without_machine(target, layer_id).model_copy(
@@ -201,17 +215,24 @@ class Steps:
                 "points": (),
                 "layers": (),
                 "volume_id": "",
+                "volume_attached_at": None,
                 "has_helper": False,
                 "helper_agent_id": "",
             }
         )
-        event = TargetFinished(**_answering(command), disks=disks, machine=machine, replica_disks=replica_disks)
+        event = TargetFinished(
+            **_answering(command),
+            disks=disks,
+            machine=machine,
+            replica_disks=replica_disks,
+            released_at=released_at,
+        )
         return new, event
 
     async def _release(self, command: ReleaseTarget, target: Target | None) -> Outcome:
         known = target or Target(id=command.target_id, task_id=command.task_id)
         await self.provider(known).release(known.id, only_temporary=False)
-        return released(known), TargetReleased(**_answering(command))
+        return released(known), TargetReleased(**_answering(command), released_at=self.clock())
 
     def _named(self, name: str) -> TargetProvider:
         if name not in self.providers:

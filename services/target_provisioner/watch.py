@@ -105,9 +105,11 @@ class Watch:
             target_id=target.id,
             volume_id=target.volume_id,
             failure=TARGET_VOLUME_LOST.failure(volume_id=target.volume_id, finding=finding),
+            lost_at=self._steps.clock(),
         )
         log("volume lost", level=logging.ERROR, target_id=target.id, finding=finding)
-        new = target.model_copy(update={"volume_id": "", "has_helper": False, "helper_agent_id": ""})
+        gone = {"volume_id": "", "volume_attached_at": None, "has_helper": False, "helper_agent_id": ""}
+        new = target.model_copy(update=gone)
         cause = _no_message(account, correlation_id=target.task_id, actor="")
         await self._targets.save(account, new, version, says=[event], cause=cause)
 

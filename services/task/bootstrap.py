@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from services.task.adapters.agent_lane import AgentLane
+from services.task.adapters.metering import MeteringOnTheBus
 from services.task.adapters.records import HISTORY, TASKS, TaskRecords
 from services.task.adapters.registry import RegistryOnTheBus
 from services.task.handlers import AnswerHandlers
@@ -31,7 +32,8 @@ async def wire(context: ServiceContext) -> None:
     answers = AnswerHandlers(records, lane, _now)
     lane.on_refused = answers.on_command_refused
     lane.on_skipped = answers.on_step_skipped
-    requests = RequestHandlers(records, RegistryOnTheBus(context.bus), lane, answers, _now)
+    balances = MeteringOnTheBus(context.bus)
+    requests = RequestHandlers(records, RegistryOnTheBus(context.bus), lane, answers, _now, balances)
     subscribe(context.bus, answers, requests)
 
     async def resume_commands() -> None:

@@ -7,6 +7,7 @@ from typing import Final
 
 from contracts.envelope import Envelope
 from contracts.errors import MigrationError
+from contracts.errors.metering import BALANCE_TOO_LOW
 from contracts.errors.task import (
     TASK_BLOCK_LEVEL,
     TASK_DISCONNECTED,
@@ -31,7 +32,7 @@ from contracts.messages.task import (
     TaskPlan,
 )
 from services.task.domain.layout import LayoutOptions, plan_layout
-from services.task.domain.ports import Clock, Lane, Servers, Tasks
+from services.task.domain.ports import Balances, Clock, Lane, Servers, Tasks
 from services.task.domain.saga import Cause, act
 from services.task.domain.task import Target, Task
 from services.task.domain.view import show
@@ -45,12 +46,15 @@ _ATTEMPTS: Final = 5
 class RequestHandlers:
     """What users ask of tasks."""
 
-    def __init__(self, tasks: Tasks, servers: Servers, lane: Lane, answers: AnswerHandlers, clock: Clock) -> None:
+    def __init__(
+        self, tasks: Tasks, servers: Servers, lane: Lane, answers: AnswerHandlers, clock: Clock, balances: Balances
+    ) -> None:
         self._tasks = tasks
         self._servers = servers
         self._lane = lane
         self._answers = answers
         self._clock = clock
+        self._balances = balances
 
     async def create(self, request: CreateTask, envelope: Envelope) -> Accepted:
         """Plan the layout and write the task down; nothing is touched before its start."""
@@ -88,6 +92,7 @@ class RequestHandlers:
             task = await self._tasks.load(envelope.account, request.task_id)
             if request.action is TaskAction.START:
                 await self._refuse_disconnected(task, envelope)
+                await self._refuse_without_balance(task, envelope)
             cause = Cause(event=f"user: {request.action}", actor=envelope.actor, at=self._clock())
             changed = act(
                 task,
@@ -140,6 +145,14 @@ class RequestHandlers:
         details = await self._servers.show(task.server_id, envelope)
         if not details.server.is_connected:
             raise MigrationError(TASK_DISCONNECTED, server_id=task.server_id)
+
+    async def _refuse_without_balance(self, task: Task, envelope: Envelope) -> None:
+        """At the first start only: what runs is never held up, and a resumed task may be one that cleans up."""
+        balance = await self._balances.check(envelope) if task.started_at is None else None
+        if balance is not None and not balance.is_sufficient:
+            raise MigrationError(
+                BALANCE_TOO_LOW, amount=balance.amount, minimum=balance.minimum, currency=balance.currency
+            )
 
 
 def _plan(details: ServerDetails, options: TaskOptions, *, seed: str) -> TargetLayout:

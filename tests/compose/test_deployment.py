@@ -20,7 +20,16 @@ from tests.compose.images import PROJECT, build_all
 
 pytestmark = [pytest.mark.docker, pytest.mark.root]
 
-SERVICES = ("identity", "registry", "feasibility", "certificate-issuer", "target-provisioner", "task", "audit")
+SERVICES = (
+    "identity",
+    "registry",
+    "feasibility",
+    "certificate-issuer",
+    "target-provisioner",
+    "task",
+    "audit",
+    "metering",
+)
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,17 @@ import pytest
 PROJECT = Path(__file__).resolve().parents[2]
 OURS = ("contracts", "shared", "services", "agents", "cli", "tests", "demo", "benchmarks", "packaging")
 SERVICES = sorted(path.name for path in (PROJECT / "services").iterdir() if (path / "__main__.py").exists())
-CORE = {"registry", "feasibility", "task", "certificate_issuer", "target_provisioner", "identity", "audit", "gateway"}
+CORE = {
+    "registry",
+    "feasibility",
+    "task",
+    "certificate_issuer",
+    "target_provisioner",
+    "identity",
+    "audit",
+    "gateway",
+    "metering",
+}
 
 LARGEST_MODULE_LINES = 400
 EVERY_SERVICE_HAS = {"README.md", "__main__.py", "settings.py", "bootstrap.py", "subscriptions.py", "domain"}

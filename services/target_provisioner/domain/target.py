@@ -45,7 +45,8 @@ class Launching(Model):
 
 
 class Target(Model):
-    """One target server. volume_id is "" when there is no volume, or when it was lost.
+    """One target server. volume_id is "" when there is no volume, or when it was lost. volume_attached_at: None for
+    a volume that an earlier version made.
 
     has_helper and is_launching are what the watcher searches by.
     """
@@ -63,6 +64,8 @@ class Target(Model):
     points: tuple[PointView, ...] = ()
     layers: tuple[Layer, ...] = ()
     volume_id: str = ""
+    volume_attached_at: datetime | None = None
+    volume_size_bytes: int = 0
     helper_agent_id: str = ""
     has_helper: bool = False
     machine: TargetMachine | None = None

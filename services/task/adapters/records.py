@@ -62,7 +62,7 @@ class TaskRecords:
 
     async def create(self, task: Task, cause: Envelope) -> None:
         """A new task; its id is derived from the request's key, so that a repeated request finds it."""
-        created = TaskCreated(task_id=task.id, server_id=task.server_id)
+        created = TaskCreated(task_id=task.id, server_id=task.server_id, source_used_bytes=task.inventory.used_bytes)
         event = OutgoingMessage.of(
             subjects.evt(task.account, "task", task.id, "created"),
             created,
@@ -137,6 +137,7 @@ def _messages(task: Task, cause: Envelope, besides: Sequence[ServiceCommand]) ->
         step=task.step or "",
         state=v3_state(task),
         failure=task.failure,
+        server_name=task.server_name,
     )
     messages = [_outgoing(task, subjects.evt(task.account, "task", task.id, "changed"), changed, "changed", cause)]
     named = [("command", service_command(task)), ("farewell", farewell(task))]

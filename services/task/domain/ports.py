@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Protocol
 
 from contracts.envelope import Envelope
+from contracts.messages.metering import Balance
 from contracts.messages.registry import ServerDetails
 from contracts.messages.task import HistoryEntry
 from services.task.domain.instructions import AddressedCommand, ServiceCommand
@@ -20,6 +21,13 @@ class Servers(Protocol):
 
     async def show(self, server_id: str, cause: Envelope) -> ServerDetails:
         """The server with inventory and feasibility. Raises the registry's MigrationError when it is unknown."""
+
+
+class Balances(Protocol):
+    """Metering, as far as a task asks it."""
+
+    async def check(self, cause: Envelope) -> Balance | None:
+        """The account's balance against the minimum; None when nobody answers (docs/decisions/0022)."""
 
 
 class Tasks(Protocol):

@@ -1,0 +1,1 @@
+"""Says what migrations use and cost, from events alone."""

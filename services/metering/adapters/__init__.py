@@ -1,0 +1,1 @@
+"""Metering's records and its price file."""

@@ -1,0 +1,1 @@
+"""Facts of tasks, prices, and the cost that follows from both: pure."""

@@ -1,0 +1,47 @@
+"""Which prices hold for a task: lists have a time from which they are valid, and none is ever changed."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Final
+
+from contracts.base import Model
+from contracts.messages.metering import Balance, PriceList, Prices
+
+# The first list of an installation also prices what was created before it was read.
+SINCE_EVER: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class PriceVersion(Model):
+    """A list from valid_from until the next one. prices None: an account goes back to the installation's.
+    key: of the request that set it."""
+
+    prices: PriceList | None
+    valid_from: datetime
+    key: str = ""
+
+
+class AccountBalance(Model):
+    """What an account has, as it was told; None: not checked. key: of the request that set it."""
+
+    amount: str | None = None
+    changed_at: datetime | None = None
+    key: str = ""
+
+
+def effective(own: PriceVersion | None, installation: PriceVersion) -> Prices:
+    """The account's list when it has one, else the installation's; both as of the time that is asked for."""
+    if own is not None and own.prices is not None:
+        return Prices(prices=own.prices, is_own=True, valid_from=own.valid_from)
+    if installation.prices is None:
+        raise ValueError("the installation always has prices")
+    return Prices(prices=installation.prices, is_own=False, valid_from=installation.valid_from)
+
+
+def judge_balance(balance: AccountBalance, prices: PriceList) -> Balance:
+    """Whether a task may start: no balance is no reason to refuse."""
+    shown = Balance.model_validate(
+        {"amount": balance.amount, "minimum": prices.minimum_balance, "currency": prices.currency}
+    )
+    is_sufficient = shown.amount is None or shown.amount >= prices.minimum_balance
+    return shown.model_copy(update={"is_sufficient": is_sufficient, "changed_at": balance.changed_at})
