@@ -18,6 +18,7 @@ import pymongo.errors
 
 from cli.client import OPERATOR
 from cli.installation import DataFolder, Installation
+from cli.root_credential import write_default_profile, write_root_credential
 from shared.bus_server.installation import write_api_certificate, write_bus_configuration
 
 _ALREADY_INITIALIZED = 23
@@ -35,19 +36,21 @@ def write_deployment(
     write_api_certificate(folder.path, listen=api_listen, names=api_names, now=datetime.now(UTC))
     api_port = api_listen.rpartition(":")[2]
     local_bus_url = f"tls://{bus_host}:{listen.rpartition(':')[2]}"
-    folder.save_installation(
-        Installation(
-            bus_url=f"tls://{advertise}" if advertise else local_bus_url,
-            local_bus_url=local_bus_url,
-            bus_listen=listen,
-            advertise=advertise,
-            ca_file=files.ca_file,
-            operator_seed_file=files.seed_file(OPERATOR),
-            api_listen=api_listen,
-            api_url=f"https://{advertised_host or api_host}:{api_port}",
-            local_api_url=f"https://{api_host}:{api_port}",
-        )
+    local_api_url = f"https://{api_host}:{api_port}"
+    installation = Installation(
+        bus_url=f"tls://{advertise}" if advertise else local_bus_url,
+        local_bus_url=local_bus_url,
+        bus_listen=listen,
+        advertise=advertise,
+        ca_file=files.ca_file,
+        operator_seed_file=files.seed_file(OPERATOR),
+        api_listen=api_listen,
+        api_url=f"https://{advertised_host or api_host}:{api_port}",
+        local_api_url=local_api_url,
     )
+    folder.save_installation(installation)
+    root = write_root_credential(folder, account=installation.account)
+    write_default_profile(folder, root, endpoint=local_api_url, ca_file=files.ca_file)
 
 
 def start_replica_set(store_url: str, *, member: str, timeout_s: float) -> None:

@@ -17,6 +17,7 @@ from contracts.errors.catalogue import load_catalogue
 from contracts.errors.cli import INTERNAL, USAGE
 
 INTERRUPTED_EXIT_CODE = 130
+UNAVAILABLE_EXIT_CODE = 6
 _EXIT_CODES = {"400": 2, "401": 5, "403": 5, "404": 3, "409": 4, "503": 6, "504": 6}
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import typer
 
-from cli.options import DEFAULT_DATA_FOLDER, DataOption, OutputOption, on_bus
+from cli.api import on_api, segment
+from cli.options import DEFAULT_DATA_FOLDER, DataOption, OutputOption
 from cli.output import OutputFormat, print_json, print_table
-from contracts.messages.task import ShowTask, TaskDetails
+from contracts.api_views import PointList
 
 app = typer.Typer(help="Points: frozen states of a replica.", no_args_is_help=True)
 
@@ -16,8 +17,7 @@ def list_points(
     task_id: str, data: DataOption = DEFAULT_DATA_FOLDER, output: OutputOption = OutputFormat.TABLE
 ) -> None:
     """List the points of a task's replica, oldest first."""
-    found = on_bus(data, lambda client: client.ask("task", "show", ShowTask(task_id=task_id), TaskDetails))
-    points = found.task.target.points
+    points = on_api(data, lambda api: api.get(f"/v3/tasks/{segment(task_id)}/points", PointList)).points
     if output is OutputFormat.JSON:
         print_json({"count": len(points), "points": [point.model_dump(mode="json") for point in points]})
         return

@@ -6,11 +6,12 @@ from typing import Any
 
 import typer
 
-from cli.options import DEFAULT_DATA_FOLDER, DataOption, OutputOption, on_bus
+from cli.api import on_api, segment
+from cli.options import DEFAULT_DATA_FOLDER, DataOption, OutputOption
 from cli.output import OutputFormat, out, print_fields, print_json, print_table, size
 from contracts.feasibility import FeasibilityReport
-from contracts.messages.feasibility import CheckServer, FeasibilityDetails
-from contracts.messages.registry import DeleteServer, ListServers, ServerDetails, ServerList, ServerView, ShowServer
+from contracts.messages.feasibility import FeasibilityDetails
+from contracts.messages.registry import ServerDetails, ServerList, ServerView
 from contracts.messages.reply import Accepted
 
 app = typer.Typer(help="Source servers.", no_args_is_help=True)
@@ -19,7 +20,7 @@ app = typer.Typer(help="Source servers.", no_args_is_help=True)
 @app.command("list")
 def list_servers(data: DataOption = DEFAULT_DATA_FOLDER, output: OutputOption = OutputFormat.TABLE) -> None:
     """List the source servers whose agents have registered."""
-    found = on_bus(data, lambda client: client.ask("registry", "list", ListServers(), ServerList))
+    found = on_api(data, lambda api: api.get("/v3/source-details", ServerList))
     if output is OutputFormat.JSON:
         print_json({"count": found.count, "servers": [server_json(server) for server in found.servers]})
         return
@@ -35,8 +36,7 @@ def list_servers(data: DataOption = DEFAULT_DATA_FOLDER, output: OutputOption = 
 @app.command("show")
 def show(server_id: str, data: DataOption = DEFAULT_DATA_FOLDER, output: OutputOption = OutputFormat.TABLE) -> None:
     """Show one server: inventory and checks."""
-    message = ShowServer(server_id=server_id)
-    found = on_bus(data, lambda client: client.ask("registry", "show", message, ServerDetails))
+    found = on_api(data, lambda api: api.get(f"/v3/sources/{segment(server_id)}/details", ServerDetails))
     if output is OutputFormat.JSON:
         print_json(
             server_json(found.server)
@@ -52,8 +52,7 @@ def show(server_id: str, data: DataOption = DEFAULT_DATA_FOLDER, output: OutputO
 @app.command("check")
 def check(server_id: str, data: DataOption = DEFAULT_DATA_FOLDER, output: OutputOption = OutputFormat.TABLE) -> None:
     """Check again whether a server can be migrated."""
-    message = CheckServer(server_id=server_id)
-    found = on_bus(data, lambda client: client.ask("feasibility", "check", message, FeasibilityDetails))
+    found = on_api(data, lambda api: api.post(f"/v3/sources/{segment(server_id)}/check", None, FeasibilityDetails))
     if output is OutputFormat.JSON:
         print_json({"server_id": found.server_id, "feasibility": found.report.model_dump(mode="json")})
         return
@@ -63,8 +62,7 @@ def check(server_id: str, data: DataOption = DEFAULT_DATA_FOLDER, output: Output
 @app.command("delete")
 def delete(server_id: str, data: DataOption = DEFAULT_DATA_FOLDER, output: OutputOption = OutputFormat.TABLE) -> None:
     """Forget a server; refused while a task of it has not ended."""
-    message = DeleteServer(server_id=server_id)
-    on_bus(data, lambda client: client.ask("registry", "delete", message, Accepted))
+    on_api(data, lambda api: api.delete(f"/v3/sources/{segment(server_id)}", Accepted))
     if output is OutputFormat.JSON:
         print_json({"id": server_id, "deleted": True})
         return

@@ -10,23 +10,20 @@ from typing import Annotated
 import typer
 
 from cli import task_actions
-from cli.client import BusClient
-from cli.options import DEFAULT_DATA_FOLDER, DataOption, OutputOption, on_bus
+from cli.api import ApiClient, on_api, segment
+from cli.options import DEFAULT_DATA_FOLDER, DataOption, OutputOption
 from cli.output import OutputFormat, out, print_json, print_table
+from cli.task_actions import act_on_task
 from cli.task_options import HELP, parse_options
 from cli.task_view import print_plan, print_task, task_json
-from cli.watch import Watch, goal_of
+from cli.watch import Watch, details_path, goal_of
 from contracts.errors import MigrationError
 from contracts.errors.cli import NO_CONSENT, USAGE
-from contracts.messages.registry import ServerDetails, ShowServer
+from contracts.messages.registry import ServerDetails
 from contracts.messages.reply import Accepted
 from contracts.messages.task import (
-    ActOnTask,
     CreateTask,
-    ListTasks,
     PlanTask,
-    ShowHistory,
-    ShowTask,
     TaskAction,
     TaskDetails,
     TaskHistory,
@@ -56,10 +53,10 @@ def create(
             USAGE, reason=f"--type is file or block, not {migration_type!r}.", command="sms task create"
         )
     options = parse_options(option or [])
-    task_id = on_bus(
+    task_id = on_api(
         data,
-        lambda client: _create(
-            client, _request(server, migration_type, target_provider, options), start=start, yes=yes, output=output
+        lambda api: _create(
+            api, _request(server, migration_type, target_provider, options), start=start, yes=yes, output=output
         ),
     )
     if output is OutputFormat.JSON:
@@ -75,7 +72,7 @@ def list_tasks(
     output: OutputOption = OutputFormat.TABLE,
 ) -> None:
     """List tasks."""
-    found = on_bus(data, lambda client: client.ask("task", "list", ListTasks(server_id=server), TaskList))
+    found = on_api(data, lambda api: api.get("/v3/task-details", TaskList, server_id=server or None))
     if output is OutputFormat.JSON:
         print_json({"count": found.count, "tasks": [task_json(task) for task in found.tasks]})
         return
@@ -92,7 +89,7 @@ def list_tasks(
 @app.command("show")
 def show(task_id: str, data: DataOption = DEFAULT_DATA_FOLDER, output: OutputOption = OutputFormat.TABLE) -> None:
     """Show one task: state, progress, target, rounds."""
-    found = on_bus(data, lambda client: client.ask("task", "show", ShowTask(task_id=task_id), TaskDetails))
+    found = on_api(data, lambda api: api.get(details_path(task_id), TaskDetails))
     if output is OutputFormat.JSON:
         print_json(task_json(found.task))
     else:
@@ -102,7 +99,7 @@ def show(task_id: str, data: DataOption = DEFAULT_DATA_FOLDER, output: OutputOpt
 @app.command("history")
 def history(task_id: str, data: DataOption = DEFAULT_DATA_FOLDER, output: OutputOption = OutputFormat.TABLE) -> None:
     """Show every transition of a task."""
-    found = on_bus(data, lambda client: client.ask("task", "history", ShowHistory(task_id=task_id), TaskHistory))
+    found = on_api(data, lambda api: api.get(f"/v3/tasks/{segment(task_id)}/history", TaskHistory))
     if output is OutputFormat.JSON:
         print_json({"count": len(found.entries), "entries": [entry.model_dump(mode="json") for entry in found.entries]})
         return
@@ -128,7 +125,7 @@ def watch(
     Exits with 0 when the phase is reached, and with the error's own status when the task pauses or fails.
     """
     goal = goal_of(until)
-    task = on_bus(data, lambda client: Watch(client, task_id, goal, is_quiet=output is OutputFormat.JSON).run())
+    task = on_api(data, lambda api: Watch(api, task_id, goal, is_quiet=output is OutputFormat.JSON).run())
     if output is OutputFormat.JSON:
         print_json(task_json(task))
 
@@ -145,23 +142,18 @@ def _request(server_id: str, migration_type: str, target_provider: str, options:
     )
 
 
-async def _create(client: BusClient, request: CreateTask, *, start: bool, yes: bool, output: OutputFormat) -> str:
+async def _create(api: ApiClient, request: CreateTask, *, start: bool, yes: bool, output: OutputFormat) -> str:
     if output is OutputFormat.TABLE or (start and not yes):
         source, plan = await asyncio.gather(
-            client.ask("registry", "show", ShowServer(server_id=request.server_id), ServerDetails),
-            client.ask("task", "plan", PlanTask(server_id=request.server_id, options=request.options), TaskPlan),
+            api.get(f"/v3/sources/{segment(request.server_id)}/details", ServerDetails),
+            api.post("/v3/tasks/plan", PlanTask(server_id=request.server_id, options=request.options), TaskPlan),
         )
         print_plan(source, plan.layout, request, to_stderr=output is OutputFormat.JSON)
     if start and not yes:
         _ask_for_consent()
-    created = await client.ask("task", "create", request, Accepted)
+    created = await api.post("/v3/task-details", request, Accepted)
     if start:
-        await client.ask(
-            "task",
-            "act",
-            ActOnTask(idempotency_key=str(uuid.uuid4()), task_id=created.id, action=TaskAction.START, has_consent=True),
-            Accepted,
-        )
+        await act_on_task(api, created.id, TaskAction.START, has_consent=True)
     return created.id
 
 

@@ -10,16 +10,16 @@ from typing import Annotated
 
 import typer
 
-from cli.client import BusClient
+from cli.api import ApiClient, on_api, segment
 from cli.installation import write_whole
-from cli.options import DEFAULT_DATA_FOLDER, DataOption, OutputOption, on_bus
+from cli.options import DEFAULT_DATA_FOLDER, DataOption, OutputOption
 from cli.output import OutputFormat, out, print_json
 from cli.task_view import print_verification, task_json
-from cli.watch import Watch, goal_of
+from cli.watch import Watch, details_path, goal_of
 from contracts.errors import MigrationError
 from contracts.errors.cli import NO_CONSENT
 from contracts.messages.reply import Accepted
-from contracts.messages.task import ActOnTask, Phase, ShowTask, TaskAction, TaskDetails, TaskView
+from contracts.messages.task import ActOnTask, Phase, TaskAction, TaskDetails, TaskView
 
 WaitOption = Annotated[bool, typer.Option("--wait", help="Return when it is done, and fail if it failed.")]
 
@@ -48,7 +48,7 @@ def start(
 ) -> None:
     """Start a task, or go on after a pause or failure from the last good step."""
     if not yes:
-        found = on_bus(data, lambda client: client.ask("task", "show", ShowTask(task_id=task_id), TaskDetails))
+        found = on_api(data, lambda api: api.get(details_path(task_id), TaskDetails))
         if found.task.phase in _NOT_STARTED:
             disks = ", ".join(disk.name for disk in found.task.layout.disks)
             question = f"The target's disks {disks} will be wiped. Start?"
@@ -108,7 +108,7 @@ def verify(
     output: OutputOption = OutputFormat.TABLE,
 ) -> int:
     """Read the replica back from disk and compare it with what the last round read; exits with 4 if it differs."""
-    task = on_bus(data, lambda client: _verify(client, task_id, is_quiet=output is OutputFormat.JSON))
+    task = on_api(data, lambda api: _verify(api, task_id, is_quiet=output is OutputFormat.JSON))
     found = task.verification
     if found is None:
         out.print(f"task {task_id} has no verification report")
@@ -147,37 +147,36 @@ def _if(wait: bool, phase: str) -> str:
 
 
 def _act(data: Path, task_id: str, action: TaskAction, output: OutputFormat, *, wait_for: str, **flags: bool) -> None:
-    async def work(client: BusClient) -> TaskView | None:
-        before = await client.ask("task", "show", ShowTask(task_id=task_id), TaskDetails)
-        await _request(client, task_id, action, **flags)
+    async def work(api: ApiClient) -> TaskView | None:
+        before = await api.get(details_path(task_id), TaskDetails)
+        await act_on_task(api, task_id, action, **flags)
         if not wait_for:
             return None
-        watch = Watch(
-            client, task_id, goal_of(wait_for), is_quiet=output is OutputFormat.JSON, after=before.task.version
-        )
+        watch = Watch(api, task_id, goal_of(wait_for), is_quiet=output is OutputFormat.JSON, after=before.task.version)
         return await watch.run()
 
-    task = on_bus(data, work)
+    task = on_api(data, work)
     if output is OutputFormat.JSON:
         print_json(task_json(task) if task else {"id": task_id, "action": action.value})
     elif task is None:
         out.print(f"{action.value}: accepted; follow it with: sms task watch {task_id}", markup=False)
 
 
-async def _verify(client: BusClient, task_id: str, *, is_quiet: bool) -> TaskView:
-    before = await client.ask("task", "show", ShowTask(task_id=task_id), TaskDetails)
-    await _request(client, task_id, TaskAction.VERIFY)
+async def _verify(api: ApiClient, task_id: str, *, is_quiet: bool) -> TaskView:
+    before = await api.get(details_path(task_id), TaskDetails)
+    await act_on_task(api, task_id, TaskAction.VERIFY)
     goal = frozenset({before.task.phase})
     try:
-        return await Watch(client, task_id, goal, is_quiet=is_quiet, after=before.task.version).run()
+        return await Watch(api, task_id, goal, is_quiet=is_quiet, after=before.task.version).run()
     except MigrationError:
         # A task whose launch has failed goes back to that failure; its copy has been verified all the same.
-        after = await client.ask("task", "show", ShowTask(task_id=task_id), TaskDetails)
+        after = await api.get(details_path(task_id), TaskDetails)
         if after.task.verification is None or after.task.verification == before.task.verification:
             raise
         return after.task
 
 
-async def _request(client: BusClient, task_id: str, action: TaskAction, **flags: bool) -> None:
+async def act_on_task(api: ApiClient, task_id: str, action: TaskAction, **flags: bool) -> None:
+    """Ask for an action. flags: the further fields of `ActOnTask`."""
     message = ActOnTask(idempotency_key=str(uuid.uuid4()), task_id=task_id, action=action, **flags)
-    await client.ask("task", "act", message, Accepted)
+    await api.post(f"/v3/tasks/{segment(task_id)}/act", message, Accepted)

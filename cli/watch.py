@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from typing import Final, Protocol
+from urllib.parse import quote
 
 from rich.progress import (
     BarColumn,
@@ -17,13 +18,13 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 
-from cli.client import Reply
+from cli.api_answers import Reply
+from cli.failures import UNAVAILABLE_EXIT_CODE, exit_code_of
 from cli.output import cell, duration, err, size
-from contracts.base import Message
 from contracts.errors import MigrationError
-from contracts.errors.cli import NO_ANSWER, TASK_ENDED_EARLY, USAGE
+from contracts.errors.cli import TASK_ENDED_EARLY, USAGE
 from contracts.layout import TargetLayout
-from contracts.messages.task import Phase, ShowTask, TaskDetails, TaskView
+from contracts.messages.task import Phase, TaskDetails, TaskView
 from contracts.transfer import TransferProgress
 
 DONE: Final = frozenset({Phase.LAUNCHED, Phase.FINISHED})
@@ -51,25 +52,28 @@ def goal_of(until: str) -> frozenset[Phase]:
         ) from error
 
 
-class Asker(Protocol):
-    """What is needed of a `BusClient`."""
+def details_path(task_id: str) -> str:
+    """Where the API shows the whole task."""
+    return f"/v3/tasks/{quote(task_id, safe='')}/details"
 
-    async def ask(
-        self, service: str, verb: str, message: Message, reply_type: type[Reply], *, timeout_s: float
-    ) -> Reply:
-        """Send a request and read its answer."""
+
+class Reader(Protocol):
+    """What is needed of an `ApiClient`."""
+
+    async def get(self, path: str, reply: type[Reply], *, timeout_s: float) -> Reply:
+        """Read; an answer that has not changed since the last look costs next to nothing."""
         ...
 
 
 class Watch:
     """Follows one task. goal: the phases to wait for. after: only a later version of the task counts as there.
 
-    patience_s: for how long the task service may be away.
+    patience_s: for how long the service may be away.
     """
 
     def __init__(
         self,
-        client: Asker,
+        api: Reader,
         task_id: str,
         goal: frozenset[Phase],
         *,
@@ -78,7 +82,7 @@ class Watch:
         poll_s: float = 0.5,
         patience_s: float = 60.0,
     ) -> None:
-        self._client = client
+        self._api = api
         self._task_id = task_id
         self._goal = goal
         self._after = after
@@ -105,14 +109,13 @@ class Watch:
             await asyncio.sleep(self._poll_s)
 
     async def _look(self) -> TaskView:
-        """The task as it is now. A bus or service that is away for a while ends no watch: the task goes on too."""
+        """The task as it is now. A service that is away for a while ends no watch: the task goes on too."""
         give_up_at = time.monotonic() + self._patience_s
         while True:
             try:
-                request = ShowTask(task_id=self._task_id)
-                found = await self._client.ask("task", "show", request, TaskDetails, timeout_s=_ANSWER_WITHIN_S)
+                found = await self._api.get(details_path(self._task_id), TaskDetails, timeout_s=_ANSWER_WITHIN_S)
             except MigrationError as error:
-                if error.code != NO_ANSWER.code or time.monotonic() > give_up_at:
+                if exit_code_of(error.failure) != UNAVAILABLE_EXIT_CODE or time.monotonic() > give_up_at:
                     raise
                 await asyncio.sleep(self._poll_s)
             else:

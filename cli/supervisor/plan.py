@@ -15,6 +15,7 @@ from typing import Final
 
 from cli.client import OPERATOR
 from cli.installation import DataFolder, Installation, write_whole
+from cli.root_credential import write_default_profile, write_root_credential
 from cli.settings import CommandLineSettings
 from cli.supervisor.child import ChildSpec
 from contracts.errors import MigrationError
@@ -86,6 +87,7 @@ def prepare(folder: DataFolder, addresses: Addresses, settings: CommandLineSetti
     files = write_bus_configuration(folder.path, listen=listen, names=names, now=datetime.now(UTC))
     api = write_api_certificate(folder.path, listen=api_listen, names=names, now=datetime.now(UTC))
     folder.path.chmod(0o700)
+    local_api_url = f"https://{_bracketed(_reachable(api_host))}:{api_port}"
     installation = Installation(
         bus_url=f"tls://{_with_port(advertise, port)}" if advertise else files.url,
         local_bus_url=files.url,
@@ -95,9 +97,11 @@ def prepare(folder: DataFolder, addresses: Addresses, settings: CommandLineSetti
         operator_seed_file=files.seed_file(OPERATOR),
         api_listen=api_listen,
         api_url=f"https://{_bracketed(advertised_host or _reachable(api_host))}:{api_port}",
-        local_api_url=f"https://{_bracketed(_reachable(api_host))}:{api_port}",
+        local_api_url=local_api_url,
     )
     folder.save_installation(installation)
+    root = write_root_credential(folder, account=installation.account)
+    write_default_profile(folder, root, endpoint=local_api_url, ca_file=files.ca_file)
     services = tuple(
         _service(name, folder, files, _further_settings(name, files, api, api_listen)) for name in SERVICES
     )
@@ -192,6 +196,7 @@ def _further_settings(name: str, files: BusFiles, api: ApiFiles, api_listen: str
         further |= {
             "ISSUER_SEED_FILE": str(files.issuer_seed_file),
             "SYSTEM_SEED_FILE": str(files.seed_file(CONNECTION_CUTTER)),
+            "ROOT_CREDENTIAL_FILE": str(files.keys_folder / "root.json"),
         }
     if name == "gateway":
         further |= {

@@ -5,6 +5,6 @@ from __future__ import annotations
 from typing import Final
 
 from services.gateway.api.router import ApiRouter
-from services.gateway.routes import service_handlers
+from services.gateway.routes import details_handlers, service_handlers
 
-ROUTERS: Final[tuple[ApiRouter, ...]] = (service_handlers.router,)
+ROUTERS: Final[tuple[ApiRouter, ...]] = (details_handlers.router, service_handlers.router)

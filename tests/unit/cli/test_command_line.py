@@ -12,6 +12,7 @@ import pytest
 
 from cli.main import run
 from cli.output import cell, duration, size
+from tests.unit.cli.api_server import write_certificates
 
 
 def sms(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
@@ -28,22 +29,26 @@ def test_a_command_without_an_installation_says_how_to_start_one(tmp_path: Path)
     assert ended.stdout == ""
 
 
-def test_a_bus_that_is_down_is_named_with_the_next_step(tmp_path: Path) -> None:
-    (tmp_path / "seed").write_text("SUACSSL3UAHUDXKFSNVUZRF5UHPMWZ6BFDTJ7M6USDXIEDNPPQYYYCU3VY")
+def test_an_installation_that_is_down_is_named_with_the_next_step(tmp_path: Path) -> None:
+    write_certificates(tmp_path, ["127.0.0.1"])
     (tmp_path / "installation.json").write_text(
         json.dumps(
             {
                 "bus_url": "tls://127.0.0.1:9",
                 "local_bus_url": "tls://127.0.0.1:9",
                 "bus_listen": "127.0.0.1:9",
-                "ca_file": "/etc/ssl/certs/ca-certificates.crt",
+                "ca_file": str(tmp_path / "ca.pem"),
                 "operator_seed_file": str(tmp_path / "seed"),
             }
         )
     )
+    profile = {"endpoint": "https://127.0.0.1:9", "access_key": "AK1", "secret_key": "x", "ca_file": "ca.pem"}
+    (tmp_path / "profile.json").touch(0o600)
+    (tmp_path / "profile.json").write_text(json.dumps(profile))
     ended = sms("server", "list", "--data", str(tmp_path), cwd=tmp_path)
     assert ended.returncode == 6
-    assert "SMS.CLI.BUS_UNREACHABLE" in ended.stderr
+    assert "SMS.CLI.API_UNREACHABLE" in ended.stderr
+    assert "https://127.0.0.1:9" in ended.stderr
 
 
 def test_an_unknown_option_is_a_usage_error_without_a_traceback(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
@@ -51,13 +52,11 @@ class TaskService:
         self._away_for = away_for
         self.asked = 0
 
-    async def ask(
-        self, service: str, verb: str, message: object, reply_type: type[TaskDetails], *, timeout_s: float
-    ) -> TaskDetails:
-        assert (service, verb) == ("task", "show")
+    async def get(self, path: str, reply: type[Any], *, timeout_s: float) -> Any:
+        assert path == "/v3/tasks/t1/details"
         self.asked += 1
         if self.asked <= self._away_for:
-            raise MigrationError(NO_ANSWER, service=service, request=verb, seconds=timeout_s)
+            raise MigrationError(NO_ANSWER, service="The API", request=path, seconds=timeout_s)
         return TaskDetails(task=self._states.pop(0) if len(self._states) > 1 else self._states[0])
 
 
