@@ -123,6 +123,8 @@ class PlanTask(Message):
     KIND: ClassVar[MessageKind] = "request"
     server_id: str
     options: TaskOptions = TaskOptions()
+    template_id: str = ""
+    project_id: str = ""
 
 
 class TaskPlan(Message):

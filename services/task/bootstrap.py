@@ -8,16 +8,28 @@ from typing import Final
 
 from services.task.adapters.agent_lane import AgentLane
 from services.task.adapters.metering import MeteringOnTheBus
+from services.task.adapters.agreements import AGREEMENTS, AgreementRecords
+from services.task.adapters.catalogue import (
+    PROJECT_BOOKS,
+    TEMPLATES,
+    CatalogueInTheStore,
+    ProjectRecords,
+    TemplateRecords,
+)
 from services.task.adapters.records import HISTORY, TASKS, TaskRecords
 from services.task.adapters.registry import RegistryOnTheBus
+from services.task.adapters.seals import PasswordSeal
+from services.task.adapters.wave_records import TaskGlances
 from services.task.handlers import AnswerHandlers
+from services.task.offer_handlers import OfferHandlers
 from services.task.renewal import CertificateRenewal
 from services.task.request_handlers import RequestHandlers
 from services.task.settings import TaskSettings
-from services.task.subscriptions import subscribe
+from services.task.subscriptions import subscribe, subscribe_catalogue
+from services.task.template_handlers import TemplateHandlers
 from shared.service import ServiceContext
 
-COLLECTIONS: Final = (TASKS, HISTORY)
+COLLECTIONS: Final = (TASKS, HISTORY, TEMPLATES, PROJECT_BOOKS, AGREEMENTS)
 
 
 def _now() -> datetime:
@@ -33,8 +45,16 @@ async def wire(context: ServiceContext) -> None:
     lane.on_refused = answers.on_command_refused
     lane.on_skipped = answers.on_step_skipped
     balances = MeteringOnTheBus(context.bus)
-    requests = RequestHandlers(records, RegistryOnTheBus(context.bus), lane, answers, _now, balances)
+    templates, projects = TemplateRecords(context.store), ProjectRecords(context.store)
+    registry = RegistryOnTheBus(context.bus)
+    catalogue = CatalogueInTheStore(templates, projects)
+    requests = RequestHandlers(records, registry, catalogue, lane, answers, _now, balances)
     subscribe(context.bus, answers, requests)
+    subscribe_catalogue(
+        context.bus,
+        TemplateHandlers(templates, PasswordSeal(settings.seal_key_file), _now),
+        OfferHandlers(records, TaskGlances(context.store), AgreementRecords(context.store), _now),
+    )
 
     async def resume_commands() -> None:
         for task in await records.all_running():

@@ -53,6 +53,10 @@ class AnswerHandlers:
         """The newest report of the task's transfer; None after a restart until the next one comes."""
         return self._progress.get(task.id)
 
+    def newest_progress(self, task_id: str) -> TransferProgress | None:
+        """The same by the task's id."""
+        return self._progress.get(task_id)
+
     async def on_provisioner_event(self, event: ProvisionerEvent, envelope: Envelope) -> None:
         """A target, volume, point, layer or machine is ready, or could not be made."""
         if isinstance(event, VolumeLost):

@@ -32,7 +32,7 @@ from contracts.messages.task import (
     TaskPlan,
 )
 from services.task.domain.layout import LayoutOptions, plan_layout
-from services.task.domain.ports import Balances, Clock, Lane, Servers, Tasks
+from services.task.domain.ports import Balances, Catalogue, Clock, Lane, Servers, Tasks
 from services.task.domain.saga import Cause, act
 from services.task.domain.task import Target, Task
 from services.task.domain.view import show
@@ -47,10 +47,18 @@ class RequestHandlers:
     """What users ask of tasks."""
 
     def __init__(
-        self, tasks: Tasks, servers: Servers, lane: Lane, answers: AnswerHandlers, clock: Clock, balances: Balances
+        self,
+        tasks: Tasks,
+        servers: Servers,
+        catalogue: Catalogue,
+        lane: Lane,
+        answers: AnswerHandlers,
+        clock: Clock,
+        balances: Balances,
     ) -> None:
         self._tasks = tasks
         self._servers = servers
+        self._catalogue = catalogue
         self._lane = lane
         self._answers = answers
         self._clock = clock
@@ -58,38 +66,67 @@ class RequestHandlers:
 
     async def create(self, request: CreateTask, envelope: Envelope) -> Accepted:
         """Plan the layout and write the task down; nothing is touched before its start."""
+        task = await self._new_task(request, await self._servers.show(request.server_id, envelope), envelope)
+        try:
+            await self._tasks.create(task, envelope)
+        except ConflictError:
+            await self._tasks.load(envelope.account, task.id)  # the same request, repeated
+        return Accepted(id=task.id)
+
+    async def rehearse(self, request: CreateTask, envelope: Envelope) -> None:
+        """Refuse what `create`, or the start after it, would refuse; nothing is written."""
+        details = await self._servers.show(request.server_id, envelope)
+        task = await self._new_task(request, details, envelope)
+        await self._refuse_without_balance(task, envelope)
+        if not details.server.is_connected:
+            raise MigrationError(TASK_DISCONNECTED, server_id=request.server_id)
+
+    async def _new_task(self, request: CreateTask, details: ServerDetails, envelope: Envelope) -> Task:
         if request.migration_type != "file":
             raise MigrationError(TASK_BLOCK_LEVEL)
-        task_id = uuid.uuid5(_NAMESPACE, f"{envelope.account}/{request.idempotency_key}").hex
-        details = await self._servers.show(request.server_id, envelope)
         _refuse_infeasible(details)
-        task = Task(
+        task_id = uuid.uuid5(_NAMESPACE, f"{envelope.account}/{request.idempotency_key}").hex
+        disk_count = len(details.inventory.disks)
+        chosen = await self._catalogue.choose(request, envelope.account, disk_count=disk_count)
+        return Task(
             id=task_id,
             account=envelope.account,
             server_id=request.server_id,
             server_name=details.server.name,
             migration_type=request.migration_type,
-            options=request.options,
-            layout=_plan(details, request.options, seed=task_id),
+            options=chosen.options,
+            layout=_plan(details, chosen.options, seed=task_id),
             inventory=details.inventory,
             created_at=self._clock(),
             target=Target(id=task_id, provider=request.target_provider),
+            template_id=chosen.template_id,
+            project_id=chosen.project_id,
+            placement=chosen.placement,
+            choices=chosen.choices,
         )
-        try:
-            await self._tasks.create(task, envelope)
-        except ConflictError:
-            await self._tasks.load(envelope.account, task_id)  # the same request, repeated
-        return Accepted(id=task_id)
 
     async def plan(self, request: PlanTask, envelope: Envelope) -> TaskPlan:
         """The layout that a task would have."""
         details = await self._servers.show(request.server_id, envelope)
-        return TaskPlan(layout=_plan(details, request.options, seed=request.server_id))
+        wanted = CreateTask(
+            idempotency_key="plan",
+            server_id=request.server_id,
+            options=request.options,
+            template_id=request.template_id,
+            project_id=request.project_id,
+        )
+        disk_count = len(details.inventory.disks)
+        chosen = await self._catalogue.choose(wanted, envelope.account, disk_count=disk_count)
+        return TaskPlan(layout=_plan(details, chosen.options, seed=request.server_id))
 
     async def act(self, request: ActOnTask, envelope: Envelope) -> Accepted:
         """Start, stop, sync, launch, cut over, verify, finish, delete."""
+        keyed = _keyed(envelope, request)
         for attempt in range(_ATTEMPTS):
             task = await self._tasks.load(envelope.account, request.task_id)
+            if await self._tasks.was_applied(task.account, task.id, keyed.id):
+                # Asked before the phase is: what was done the first time is what the phase now forbids.
+                return Accepted(id=task.id)
             if request.action is TaskAction.START:
                 await self._refuse_disconnected(task, envelope)
                 await self._refuse_without_balance(task, envelope)
@@ -102,7 +139,7 @@ class RequestHandlers:
                 overwrite_target=request.overwrite_target,
             )
             try:
-                await self._tasks.change(changed, _keyed(envelope, request))
+                await self._tasks.change(changed, keyed)
             except AlreadyAppliedError:
                 return Accepted(id=task.id)
             except ConflictError:

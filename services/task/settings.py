@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from pydantic import Field
 
 from shared.settings import ServiceSettings, service_config
@@ -9,7 +11,9 @@ from shared.settings import ServiceSettings, service_config
 
 class TaskSettings(ServiceSettings):
     """command_timeout_s: how long an agent may take to acknowledge. skip_after_s: how long a step that an absent
-    agent must not hold up is waited for."""
+    agent must not hold up is waited for. seal_key_file: seals target passwords at rest; made with the first one, to be
+    kept with the store's backup but not in it. wave_interval_s: how often waves with servers that wait are looked
+    at."""
 
     model_config = service_config("task")
 
@@ -19,3 +23,5 @@ class TaskSettings(ServiceSettings):
     command_pause_max_s: float = Field(default=10, gt=0)
     skip_after_s: float = Field(default=20, gt=0)
     renewal_interval_s: float = Field(default=30, gt=0)
+    seal_key_file: Path = Field(default=Path("keys/task.seal"))
+    wave_interval_s: float = Field(default=1, gt=0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from contracts.messages.agent import AgentProgress, AgentResult
+from contracts.messages.agreement import AcceptPrivacyAgreement, ListTaskErrors, ShowOffer, ShowPrivacyAgreement
 from contracts.messages.certificate_issuer import (
     AuthorityCreated,
     AuthorityDestroyed,
@@ -24,9 +25,19 @@ from contracts.messages.target_provisioner import (
     VolumeLost,
 )
 from contracts.messages.task import ActOnTask, CreateTask, ListTasks, PlanTask, ShowHistory, ShowTask
+from contracts.messages.template import (
+    CreateTemplate,
+    DeleteTemplates,
+    ListTemplates,
+    ShowTargetPassword,
+    ShowTemplate,
+    UpdateTemplate,
+)
 from contracts.subjects import agent_status_filter, evt_filter, req
 from services.task.handlers import AnswerHandlers
+from services.task.offer_handlers import OfferHandlers
 from services.task.request_handlers import RequestHandlers
+from services.task.template_handlers import TemplateHandlers
 from shared.bus import ServiceBus
 
 _PROVISIONER_EVENTS: Final[dict[str, type[ProvisionerEvent]]] = {
@@ -58,3 +69,17 @@ def subscribe(bus: ServiceBus, answers: AnswerHandlers, requests: RequestHandler
     bus.on_event(evt_filter("certificate", "refused"), CertificateRefused, answers.on_certificate)
     bus.on_event(agent_status_filter("result"), AgentResult, answers.on_agent_result)
     bus.on_core(agent_status_filter("progress"), AgentProgress, answers.on_agent_progress, is_shared=False)
+
+
+def subscribe_catalogue(bus: ServiceBus, templates: TemplateHandlers, offers: OfferHandlers) -> None:
+    """Declare what is asked beside tasks: templates, what may be chosen, errors, consents."""
+    bus.on_request(req("task", "create-template"), CreateTemplate, templates.create)
+    bus.on_request(req("task", "update-template"), UpdateTemplate, templates.update)
+    bus.on_request(req("task", "show-template"), ShowTemplate, templates.show)
+    bus.on_request(req("task", "list-templates"), ListTemplates, templates.list_templates)
+    bus.on_request(req("task", "delete-templates"), DeleteTemplates, templates.delete)
+    bus.on_request(req("task", "show-target-password"), ShowTargetPassword, templates.show_target_password)
+    bus.on_request(req("task", "show-offer"), ShowOffer, offers.show_offer)
+    bus.on_request(req("task", "list-errors"), ListTaskErrors, offers.list_errors)
+    bus.on_request(req("task", "accept-privacy-agreement"), AcceptPrivacyAgreement, offers.accept_agreement)
+    bus.on_request(req("task", "show-privacy-agreement"), ShowPrivacyAgreement, offers.show_agreement)

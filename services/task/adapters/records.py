@@ -91,6 +91,10 @@ class TaskRecords:
             also=[self._history_row(task)],
         )
 
+    async def was_applied(self, account: str, task_id: str, message_id: str) -> bool:
+        """Whether a transition of the task had this cause."""
+        return await self._tasks.was_applied(account, task_id, message_id)
+
     async def page(self, account: str, server_id: str, after: str, limit: int) -> list[Task]:
         """Tasks ordered by id."""
         where = {"server_id": server_id} if server_id else None

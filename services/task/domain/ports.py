@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Protocol
+from typing import Literal, Protocol
 
 from contracts.envelope import Envelope
 from contracts.messages.metering import Balance
+from contracts.messages.migration_project import ProjectChanged
 from contracts.messages.registry import ServerDetails
-from contracts.messages.task import HistoryEntry
+from contracts.messages.task import CreateTask, HistoryEntry
+from services.task.domain.choosing import Chosen
 from services.task.domain.instructions import AddressedCommand, ServiceCommand
+from services.task.domain.offer import Agreement
+from services.task.domain.projects import ProjectBook
 from services.task.domain.task import Task
+from services.task.domain.templates import Template
+from services.task.domain.waves import Member, TaskGlance, Wave
 
 Clock = Callable[[], datetime]
 
@@ -43,6 +49,9 @@ class Tasks(Protocol):
         """Write the transition that led to task.version; besides: commands that go out with it and are not the
         running step's. Raises ConflictError, AlreadyAppliedError."""
 
+    async def was_applied(self, account: str, task_id: str, message_id: str) -> bool:
+        """Whether a transition of the task had this cause."""
+
     async def all_running(self) -> list[Task]:
         """Of every account: tasks in which a step runs."""
 
@@ -64,3 +73,114 @@ class Lane(Protocol):
 
     async def tell(self, task: Task, command: AddressedCommand) -> bool:
         """Say something else once; whether the agent has acknowledged it."""
+
+
+class Seal(Protocol):
+    """Keeps target passwords unreadable at rest. "" is sealed as "" and opened as ""."""
+
+    def seal(self, secret: str, *, account: str, template_id: str) -> str:
+        """Bound to account and template: it cannot be opened in another record."""
+
+    def open(self, sealed: str, *, account: str, template_id: str) -> str:
+        """Raises MigrationError SMS.TEMPLATE.SECRET_UNREADABLE."""
+
+
+class Templates(Protocol):
+    """The records of templates. A write is atomic with its event and applied once per cause.id."""
+
+    async def load(self, account: str, template_id: str) -> tuple[Template, int]:
+        """With the version that it was read at. Raises MigrationError SMS.TEMPLATE.NOT_FOUND."""
+
+    async def save(
+        self, template: Template, *, expected_version: int, change: Literal["created", "updated"], cause: Envelope
+    ) -> None:
+        """Raises ConflictError, AlreadyAppliedError."""
+
+    async def delete(self, template: Template, *, expected_version: int, cause: Envelope) -> None:
+        """Raises ConflictError."""
+
+    async def all(self, account: str) -> list[Template]:
+        """In the order of their ids; an account has a bounded number."""
+
+
+class Projects(Protocol):
+    """The record of an account's migration projects."""
+
+    async def load(self, account: str) -> tuple[ProjectBook, int]:
+        """With the version that it was read at: 0 for what an account begins with, which nobody has written."""
+
+    async def save(
+        self, account: str, book: ProjectBook, event: ProjectChanged, *, expected_version: int, cause: Envelope
+    ) -> None:
+        """Raises ConflictError, AlreadyAppliedError."""
+
+
+class ServersByProject(Protocol):
+    """The registry, as far as projects ask it."""
+
+    async def count_by_project(self, cause: Envelope) -> Mapping[str, int]:
+        """How many source servers of the account lie in each project; none for a project without any."""
+
+
+class Catalogue(Protocol):
+    """Templates and projects, as far as a new task asks."""
+
+    async def choose(self, request: CreateTask, account: str, *, disk_count: int) -> Chosen:
+        """Raises MigrationError SMS.TEMPLATE.NOT_FOUND, SMS.PROJECT.NOT_FOUND."""
+
+
+class TaggedServers(Protocol):
+    """The registry, as far as waves ask it."""
+
+    async def tagged(self, tags: Mapping[str, str], cause: Envelope) -> tuple[str, ...]:
+        """Ids of the account's servers that carry all of these tags; value "" for any value."""
+
+
+class TaskLimits(Protocol):
+    """Changes the rate of a task that is there."""
+
+    async def limit(self, task_id: str, rate_limit_bit_s: int, key: str, cause: Envelope) -> None:
+        """0 for no limit. Once per key. Raises MigrationError."""
+
+
+class Waves(Protocol):
+    """The records of waves. A write is atomic with its event and applied once per cause.id."""
+
+    async def load(self, account: str, wave_id: str) -> tuple[Wave, int]:
+        """With the version that it was read at. Raises MigrationError SMS.WAVE.NOT_FOUND."""
+
+    async def was_applied(self, account: str, wave_id: str, message_id: str) -> bool:
+        """Whether a write to this wave had this cause."""
+
+    async def save(self, wave: Wave, change: str, *, expected_version: int, cause: Envelope) -> None:
+        """Raises ConflictError, AlreadyAppliedError."""
+
+    async def delete(self, wave: Wave, *, expected_version: int, cause: Envelope) -> None:
+        """Raises ConflictError."""
+
+    async def all(self, account: str) -> list[Wave]:
+        """In the order of their ids; an account has a bounded number."""
+
+    async def all_open(self) -> list[Wave]:
+        """Of every account: waves with servers that wait for their turn."""
+
+
+class Glances(Protocol):
+    """Tasks, as far as waves look at them."""
+
+    async def of(self, account: str, members: Iterable[Member]) -> dict[str, TaskGlance]:
+        """By server: the task that has not ended, else the last one that the wave has seen; none for a server
+        without either."""
+
+    async def failed(self, account: str) -> list[TaskGlance]:
+        """Tasks that rest because of a failure and have not ended, in the order of their ids."""
+
+
+class Agreements(Protocol):
+    """The records of what users have agreed to."""
+
+    async def load(self, account: str, user_id: str) -> Agreement | None:
+        """None for a user who has not agreed."""
+
+    async def create(self, account: str, agreement: Agreement, cause: Envelope) -> None:
+        """Atomic with its event. Raises ConflictError when the user has agreed already."""

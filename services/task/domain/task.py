@@ -10,8 +10,10 @@ from contracts.errors import Failure
 from contracts.inventory import SourceInventory
 from contracts.layout import TargetLayout
 from contracts.messages.agent import AttachedDisk
+from contracts.messages.migration_project import MigrationChoices
 from contracts.messages.target_provisioner import PointView, TargetMachine
 from contracts.messages.task import HistoryEntry, Phase, TaskOptions
+from contracts.messages.template import TargetPlacement
 from contracts.transfer import CopySummary, VerificationReport
 from services.task.domain.phases import LEGS, Leg, Step
 
@@ -105,6 +107,10 @@ class Task(Model):
     adaptation: AdaptationReport | None = None
     verification: VerificationReport | None = None
     steps: dict[str, StepRun] = {}
+    template_id: str = ""
+    project_id: str = ""
+    placement: TargetPlacement = TargetPlacement()
+    choices: MigrationChoices = MigrationChoices()
     last_entry: HistoryEntry | None = None
 
     @property

@@ -69,6 +69,10 @@ def show(task: Task, progress: TransferProgress | None) -> TaskView:
         adaptation=task.adaptation,
         verification=task.verification,
         step_seconds=_step_seconds(task),
+        template_id=task.template_id,
+        project_id=task.project_id,
+        placement=task.placement,
+        choices=task.choices,
     )
 
 

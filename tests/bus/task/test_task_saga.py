@@ -7,7 +7,6 @@ import os
 import random
 import sys
 import uuid
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -67,29 +66,6 @@ class User:
                 if view.phase in phases:
                     return view
                 await asyncio.sleep(0.05)
-
-
-@pytest.fixture
-def settings(bench: Bench) -> TaskSettings:
-    return TaskSettings(
-        bus_url=bench.server.url,
-        store_url=f"sqlite:///{bench.folder / 'task'}.sqlite",
-        redelivery_delays_s=(0.1, 0.1, 0.1),
-        stop_timeout_s=2,
-        stream_max_bytes=64 << 20,
-        command_timeout_s=1,
-        command_pause_s=0.1,
-        skip_after_s=1,
-        renewal_interval_s=0.2,
-    )
-
-
-@pytest.fixture
-async def world(bench: Bench) -> AsyncIterator[World]:
-    world = World()
-    await world.start(bench.server.url)
-    yield world
-    await world.stop()
 
 
 async def test_a_task_runs_from_start_to_finish_with_every_effect_once(
