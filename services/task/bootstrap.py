@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 from typing import Final
 
 from services.task.adapters.agent_lane import AgentLane
-from services.task.adapters.metering import MeteringOnTheBus
 from services.task.adapters.agreements import AGREEMENTS, AgreementRecords
 from services.task.adapters.catalogue import (
     PROJECT_BOOKS,
@@ -16,6 +15,7 @@ from services.task.adapters.catalogue import (
     ProjectRecords,
     TemplateRecords,
 )
+from services.task.adapters.metering import MeteringOnTheBus
 from services.task.adapters.records import HISTORY, TASKS, TaskRecords
 from services.task.adapters.registry import RegistryOnTheBus
 from services.task.adapters.seals import PasswordSeal
