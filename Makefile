@@ -65,9 +65,10 @@ compose-test: install ## the containers of docker-compose.yml with locally built
 	@scripts/install.sh --with-docker
 	@$(PYTHON) -m pytest tests/compose -m docker -s --timeout=1200
 
-generate: install ## rewrite the generated files: schemas, AsyncAPI document, docs/errors.md, docs/task-phases.md
+generate: install ## rewrite the generated files: schemas, AsyncAPI document, pages of errors, phases and commands
 	@$(PYTHON) -m contracts.generate
 	@$(PYTHON) -m services.task.documents
+	@$(PYTHON) -m cli.reference
 
 publish-contracts: install ## take the present messages as the published versions to stay compatible with
 	@$(PYTHON) -m contracts.generate --publish

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 from typer.exceptions import Abort, TyperException
 
-from cli import agent, audit, contracts_export, credential, point, profile, server, task, up_down
+from cli import agent, audit, completion, contracts_export, credential, point, profile, server, task, up_down
 from cli.failures import INTERRUPTED_EXIT_CODE, exit_code_of, record_unexpected, show_failure, show_usage_error
 from cli.profile_file import Choice, choose
 from cli.settings import CommandLineSettings
@@ -19,7 +19,8 @@ from contracts.errors import MigrationError
 
 app = typer.Typer(
     name="sms",
-    help="Move live servers onto new servers with minutes of downtime.",
+    help="Move live servers onto new servers with minutes of downtime.\n\n"
+    "Exit status: 0 done · 1 failed · 2 usage · 3 not found · 4 refused · 5 not authorised · 6 unavailable.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -33,6 +34,7 @@ app.add_typer(audit.app, name="audit")
 app.add_typer(profile.app, name="profile")
 app.add_typer(agent.app, name="agent")
 app.add_typer(contracts_export.app, name="contracts")
+completion.register(app)
 
 
 @app.callback()
@@ -44,7 +46,7 @@ def _root(
         str, typer.Option("--endpoint", envvar="SMS_ENDPOINT", help="https://HOST:PORT instead of the profile's.")
     ] = "",
 ) -> None:
-    """Move live servers onto new servers with minutes of downtime."""
+    """Remember where this command line goes."""
     choose(Choice(profile=profile_name, endpoint=endpoint))
 
 

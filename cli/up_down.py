@@ -12,7 +12,7 @@ import typer
 
 from cli.installation import DataFolder, ProcessState, SupervisorState
 from cli.options import DEFAULT_DATA_FOLDER, DataOption, OutputOption
-from cli.output import OutputFormat, out, print_fields, print_json, print_table
+from cli.output import OutputFormat, err, out, print_fields, print_json, print_table
 from cli.settings import CommandLineSettings
 from cli.supervisor.census import end_everything, processes_of
 from cli.supervisor.log_file import last_lines
@@ -62,7 +62,7 @@ def up(
         end_everything(folder, power_down_s=plan.power_down_s)
 
 
-def down(data: DataOption = DEFAULT_DATA_FOLDER) -> None:
+def down(data: DataOption = DEFAULT_DATA_FOLDER, output: OutputOption = OutputFormat.TABLE) -> None:
     """Stop everything that runs for a data folder. Tasks keep their state and copies; `sms up` goes on with them."""
     folder = DataFolder.at(data)
     folder.installation()
@@ -70,7 +70,7 @@ def down(data: DataOption = DEFAULT_DATA_FOLDER) -> None:
     state = folder.state()
     machines = [process for process in processes_of(folder) if process.name().startswith("qemu-system")]
     if machines:
-        out.print(f"stopping {len(machines)} target machine(s); their disks stay, and they can be launched again")
+        err.print(f"stopping {len(machines)} target machine(s); their disks stay, and they can be launched again")
     if is_running(folder) and state is not None:
         _terminate(state.pid)
         deadline = time.monotonic() + _STOP_WITHIN_S + settings.power_down_s
@@ -78,6 +78,9 @@ def down(data: DataOption = DEFAULT_DATA_FOLDER) -> None:
             time.sleep(_POLL_S)
     end_everything(folder, power_down_s=settings.power_down_s)
     folder.save_state(SupervisorState(pid=0))
+    if output is OutputFormat.JSON:
+        print_json({"is_running": False, "stopped_machines": len(machines)})
+        return
     out.print("stopped")
 
 
