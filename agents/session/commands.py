@@ -68,7 +68,7 @@ class CommandDesk:
         await asyncio.gather(*running, return_exceptions=True)
 
     async def _decide(self, verb: str, command: AgentCommand, known: Verb) -> Failure | None:
-        if (command.task_id, command.epoch, verb) in self._running:
+        if command.IS_ORDERED and (command.task_id, command.epoch, verb) in self._running:
             return None
         if not command.task_id or not command.IS_ORDERED:
             self._start(verb, command, known)

@@ -21,6 +21,7 @@ from contracts.messages.agent import (
     CollectInventory,
     CopyVolumes,
     ForgetTask,
+    LimitSpeed,
     MakeKey,
     RenewCertificate,
     StopWork,
@@ -53,6 +54,7 @@ class SourceAgent:
         self._state_folder = state_folder
         self._own_paths = own_paths
         self._running: dict[str, TransferWork] = {}
+        self._limits_known: dict[str, int] = {}
         self._is_stopping = False
         self._publishing: set[asyncio.Task[None]] = set()
 
@@ -66,6 +68,7 @@ class SourceAgent:
         self._serve(ForgetTask, self.forget_task)
         self._serve(CollectInventory, self.collect_inventory)
         session.on_command(RenewCertificate.VERB, RenewCertificate, self.renew_certificate)
+        session.on_command(LimitSpeed.VERB, LimitSpeed, self.limit_speed)
         await session.start()
         await session.publish_status(
             AgentRegistered(
@@ -121,6 +124,13 @@ class SourceAgent:
         if work is not None:
             work.use_certificate(command.channel)
 
+    async def limit_speed(self, command: LimitSpeed) -> None:
+        """For the task's running transfer; the next one is told with its command."""
+        work = self._running.get(command.task_id)
+        if work is not None and self._limits_known.get(command.task_id, -1) < command.version:
+            self._limits_known[command.task_id] = command.version
+            work.use_speed_limits(command.limits)
+
     async def stop_work(self, command: StopWork) -> AgentResult:
         """Stop what runs for the task."""
         await self._stop(command.task_id)
@@ -130,6 +140,7 @@ class SourceAgent:
     async def forget_task(self, command: ForgetTask) -> AgentResult:
         """Remove every trace of the task."""
         await self._stop(command.task_id)
+        self._limits_known.pop(command.task_id, None)
         TaskFolder(self._state_folder, command.task_id).remove()
         return AgentResult(task_id=command.task_id, epoch=command.epoch, verb=command.VERB)
 

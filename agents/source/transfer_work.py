@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import ssl
+import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
+from typing import Final
 
+from agents.source.copy.rate_limit import local_minute
 from agents.source.copy.session import SourceSession
+from agents.source.copy.wire_meter import WireMeter
 from agents.task_folder import TaskFolder
 from agents.transfer.tls import source_context
 from contracts.errors import Failure, MigrationError
@@ -21,8 +28,11 @@ from contracts.messages.agent import (
     TransferCommand,
     VerifyVolumes,
 )
+from contracts.speed_limit import SpeedLimit, SpeedLimits
 from contracts.transfer import TransferProgress
 
+# By the task's priority, added to the agent's own: low, standard, high.
+_NICE: Final = {0: 10, 1: 0, 2: -5}
 OnProgress = Callable[[AgentProgress], None]
 
 
@@ -51,6 +61,7 @@ class TransferWork:
         self._loop = asyncio.get_running_loop()
         self._session: SourceSession | None = None
         self._has_stopped = False
+        self._meter = WireMeter()
         self._ended: asyncio.Future[AgentResult] = self._loop.create_future()
 
     async def result(self) -> AgentResult:
@@ -67,7 +78,7 @@ class TransferWork:
         command = self.command
         result = AgentResult(task_id=command.task_id, epoch=command.epoch, verb=command.VERB)
         try:
-            return await asyncio.to_thread(self._transfer, result)
+            return await asyncio.to_thread(self._transfer_at_priority, result)
         except MigrationError as error:
             return result.model_copy(update={"failure": error.failure})
         except Exception as error:  # noqa: BLE001 - the edge of the agent's work: the task must learn of it
@@ -87,10 +98,30 @@ class TransferWork:
         if self._session is not None:
             self._session.use_tls(self._tls(channel))
 
+    def use_speed_limits(self, limits: SpeedLimits) -> None:
+        """Obey these limits from now on, also after a restart of the agent."""
+        changes = {"rate_limit_bit_s": limits.otherwise.rate_bit_s, "speed_limits": limits.periods}
+        self.command = self.command.model_copy(update=changes)
+        self._folder.remember(self.command)
+        if self._session is not None:
+            self._session.use_speed_limits(limits)
+
     def _tls(self, channel: ChannelEnd) -> ssl.SSLContext:
         return source_context(
             certificate=channel.certificate_pem, key=self._folder.key_pem(), authority=channel.authority_pem
         )
+
+    def _transfer_at_priority(self, result: AgentResult) -> AgentResult:
+        """The threads of the transfer inherit the nice value of the one that makes them, which goes back to a pool."""
+        thread = threading.get_native_id()
+        usual = os.getpriority(os.PRIO_PROCESS, thread)
+        with suppress(PermissionError):
+            os.setpriority(os.PRIO_PROCESS, thread, usual + _NICE.get(self.command.priority, 0))
+        try:
+            return self._transfer(result)
+        finally:
+            with suppress(PermissionError):
+                os.setpriority(os.PRIO_PROCESS, thread, usual)
 
     def _transfer(self, result: AgentResult) -> AgentResult:
         command = self.command
@@ -103,10 +134,13 @@ class TransferWork:
             excludes=command.excludes,
             own_paths=self._own_paths,
             swap_files=self._swap_files,
-            rate_limit_bit_s=command.rate_limit_bit_s,
+            speed_limits=_limits_of(command),
+            only_paths=command.only_paths,
             on_progress=self._report,
         )
         self._session = session
+        # What was said while the session was being made.
+        session.use_speed_limits(_limits_of(self.command))
         if self._has_stopped:
             session.request_stop()
         match command:
@@ -125,8 +159,20 @@ class TransferWork:
 
     def _report(self, progress: TransferProgress) -> None:
         command = self.command
-        message = AgentProgress(task_id=command.task_id, epoch=command.epoch, verb=command.VERB, progress=progress)
+        limit = self._session.speed_limit if self._session is not None else SpeedLimit()
+        message = AgentProgress(
+            task_id=command.task_id,
+            epoch=command.epoch,
+            verb=command.VERB,
+            progress=progress,
+            wire_rate_bit_s=self._meter.rate_bit_s(progress.bytes_sent, limit, now_s=time.monotonic()),
+            minute_of_day=local_minute(),
+        )
         self._loop.call_soon_threadsafe(self._on_progress, message)
+
+
+def _limits_of(command: TransferCommand) -> SpeedLimits:
+    return SpeedLimits(otherwise=SpeedLimit(rate_bit_s=command.rate_limit_bit_s or None), periods=command.speed_limits)
 
 
 def unexpected(verb: str, task_id: str, error: Exception) -> Failure:

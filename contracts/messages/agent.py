@@ -266,11 +266,15 @@ class RenewCertificate(AgentCommand):
 
 
 class LimitSpeed(AgentCommand):
-    """Obey these limits from now on, also in what runs; it acts within a second. Answers no result."""
+    """Obey these limits from now on, also in what runs; it acts within a second. Answers no result.
+
+    version: of the task; an agent that knows newer limits does nothing.
+    """
 
     TYPE: ClassVar[str] = "sms.agent.command.limit-speed"
     VERB: ClassVar[str] = "limit-speed"
     IS_ORDERED: ClassVar[bool] = False
+    version: int = 0
     limits: SpeedLimits
 
 

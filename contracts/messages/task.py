@@ -252,7 +252,7 @@ class TaskDetails(Message):
 
 
 class HistoryEntry(Model):
-    """One transition, as the task's history keeps it."""
+    """One transition, as the task's history keeps it. is_note: something was set or learned; what runs goes on."""
 
     version: int
     at: datetime
@@ -262,6 +262,7 @@ class HistoryEntry(Model):
     step: str = ""
     failure: Failure | None = None
     actor: str = ""
+    is_note: bool = False
 
 
 class ShowHistory(Message):

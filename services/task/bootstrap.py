@@ -20,12 +20,17 @@ from services.task.adapters.records import HISTORY, TASKS, TaskRecords
 from services.task.adapters.registry import RegistryOnTheBus
 from services.task.adapters.seals import PasswordSeal
 from services.task.adapters.wave_records import TaskGlances
+from services.task.changes import TaskChanges
 from services.task.handlers import AnswerHandlers
 from services.task.offer_handlers import OfferHandlers
+from services.task.operation_handlers import OperationHandlers
 from services.task.renewal import CertificateRenewal
 from services.task.request_handlers import RequestHandlers
+from services.task.setting_handlers import SettingHandlers
 from services.task.settings import TaskSettings
-from services.task.subscriptions import subscribe, subscribe_catalogue
+from services.task.speed_telling import SpeedTelling
+from services.task.start_guard import StartGuard
+from services.task.subscriptions import subscribe, subscribe_catalogue, subscribe_settings
 from services.task.template_handlers import TemplateHandlers
 from shared.service import ServiceContext
 
@@ -44,12 +49,16 @@ async def wire(context: ServiceContext) -> None:
     answers = AnswerHandlers(records, lane, _now)
     lane.on_refused = answers.on_command_refused
     lane.on_skipped = answers.on_step_skipped
-    balances = MeteringOnTheBus(context.bus)
     templates, projects = TemplateRecords(context.store), ProjectRecords(context.store)
     registry = RegistryOnTheBus(context.bus)
     catalogue = CatalogueInTheStore(templates, projects)
-    requests = RequestHandlers(records, registry, catalogue, lane, answers, _now, balances)
-    subscribe(context.bus, answers, requests)
+    changes = TaskChanges(records, lane)
+    guard = StartGuard(registry, MeteringOnTheBus(context.bus))
+    operations = OperationHandlers(changes, records, guard, _now)
+    requests = RequestHandlers(records, registry, catalogue, operations, guard, answers, _now)
+    telling = SpeedTelling(records, lane, pause_s=settings.command_pause_s)
+    subscribe(context.bus, answers, requests, operations)
+    subscribe_settings(context.bus, SettingHandlers(changes, records, telling, _now))
     subscribe_catalogue(
         context.bus,
         TemplateHandlers(templates, PasswordSeal(settings.seal_key_file), _now),
@@ -59,6 +68,7 @@ async def wire(context: ServiceContext) -> None:
     async def resume_commands() -> None:
         for task in await records.all_running():
             lane.notice(task)
+            telling.tell_soon(task)
         await asyncio.Event().wait()
 
     context.run_in_background("agent-lane", resume_commands)

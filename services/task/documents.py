@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
-from services.task.domain.phases import ACTIONS, LEGS, RESUME_IN, Leg
+from services.task.domain.phases import ACTIONS, CHECKED_FIRST, LEGS, RESUME_IN, SKIPS, Leg
 
 PATH: Final = Path(__file__).parents[2] / "docs" / "task-phases.md"
 _HEAD: Final = """\
@@ -20,7 +20,7 @@ one answer of a service or of an agent. After its last step the leg named under 
 
 def document() -> str:
     """The page's text."""
-    return "\n".join([_HEAD, *_diagram(), "", *_legs(), "", *_actions(), "", *_resuming(), ""])
+    return "\n".join([_HEAD, *_diagram(), "", *_legs(), "", *_actions(), "", *_checks(), "", *_resuming(), ""])
 
 
 def _diagram() -> list[str]:
@@ -29,6 +29,8 @@ def _diagram() -> list[str]:
     lines += [
         f"    {leg} --> {begun} : {action}" for (leg, action), begun in ACTIONS.items() if begun is not Leg.DELETING
     ]
+    lines += [f"    {leg} --> {begun} : every copy is checked" for leg, begun in CHECKED_FIRST.items()]
+    lines += [f"    {leg} --> {begun} : skip" for (leg, _), begun in SKIPS.items()]
     return [*lines, "```"]
 
 
@@ -45,6 +47,22 @@ def _actions() -> list[str]:
     for (leg, action), begun in sorted(ACTIONS.items(), key=lambda item: (item[0][1], item[0][0])):
         lines.append(f"| {action} | {leg} | {begun} |")
     return lines
+
+
+def _checks() -> list[str]:
+    lines = [
+        "A task whose user wants every copy checked goes elsewhere when these legs have ended:",
+        "",
+        "| after | begins |",
+        "|---|---|",
+        *(f"| {leg} | {begun} |" for leg, begun in CHECKED_FIRST.items()),
+        "",
+        "`skip` does not wait for a verification:",
+        "",
+        "| in | during | begins |",
+        "|---|---|---|",
+    ]
+    return lines + [f"| {leg} | {step} | {begun} |" for (leg, step), begun in SKIPS.items()]
 
 
 def _resuming() -> list[str]:

@@ -17,8 +17,10 @@ from contracts.messages.certificate_issuer import (
     CertificateRefused,
 )
 from contracts.messages.target_provisioner import ProvisionerEvent, ProvisioningFailed, VolumeLost
+from contracts.messages.task import TaskAction
 from contracts.subjects import owner_of_agent_subject
 from contracts.transfer import TransferProgress
+from services.task.changes import Decide, TaskChanges
 from services.task.domain.answers import (
     answering_step,
     failure_of,
@@ -30,13 +32,10 @@ from services.task.domain.answers import (
 from services.task.domain.instructions import agent_command, is_source_step, renewal_request_id
 from services.task.domain.phases import NEEDS_HELPER_VOLUME, Step
 from services.task.domain.ports import Clock, Lane, Tasks
-from services.task.domain.saga import Cause, fail, note, succeed
+from services.task.domain.saga import Cause, act, allowed_actions, fail, note, succeed
+from services.task.domain.speed import over_speed
 from services.task.domain.task import Task
-from shared.store import ConflictError
 from shared.telemetry import log
-
-Decide = Callable[[Task], Task | None]
-_ATTEMPTS = 5
 
 
 class AnswerHandlers:
@@ -47,15 +46,17 @@ class AnswerHandlers:
         self._tasks = tasks
         self._lane = lane
         self._clock = clock
-        self._progress: dict[str, TransferProgress] = {}
+        self._changes = TaskChanges(tasks, lane)
+        self._progress: dict[str, AgentProgress] = {}
 
-    def progress_of(self, task: Task) -> TransferProgress | None:
+    def progress_of(self, task: Task) -> AgentProgress | None:
         """The newest report of the task's transfer; None after a restart until the next one comes."""
         return self._progress.get(task.id)
 
     def newest_progress(self, task_id: str) -> TransferProgress | None:
-        """The same by the task's id."""
-        return self._progress.get(task_id)
+        """What it says of the transfer, by the task's id."""
+        report = self._progress.get(task_id)
+        return report.progress if report else None
 
     async def on_provisioner_event(self, event: ProvisionerEvent, envelope: Envelope) -> None:
         """A target, volume, point, layer or machine is ready, or could not be made."""
@@ -121,8 +122,25 @@ class AnswerHandlers:
         """Kept in memory only; the next one comes within half a second. Only the task's own source is believed."""
         account, agent_id = owner_of_agent_subject(envelope.subject)
         task = await self._tasks.load(account, progress.task_id)
-        if task.server_id == agent_id and task.epoch == progress.epoch:
-            self._progress[task.id] = progress.progress
+        if task.server_id != agent_id or task.epoch != progress.epoch:
+            return
+        self._progress[task.id] = progress
+        if progress.wire_rate_bit_s is not None and progress.minute_of_day is not None:
+            await self._stop_above_the_limit(task, progress.wire_rate_bit_s, progress.minute_of_day)
+
+    async def _stop_above_the_limit(self, task: Task, wire_rate_bit_s: float, minute: int) -> None:
+        failure = over_speed(task.speed_limits, wire_rate_bit_s, minute, task_id=task.id)
+        if failure is None:
+            return
+        envelope = self._own_envelope(task, "over-speed")
+
+        def decide(current: Task) -> Task | None:
+            if current.epoch != task.epoch or TaskAction.STOP not in allowed_actions(current):
+                return None
+            cause = self._cause("above the speed limit", envelope)
+            return act(current, TaskAction.STOP, cause, has_consent=False, overwrite_target=False, stopped_by=failure)
+
+        await self._change(task.account, task.id, envelope, decide)
 
     async def on_command_refused(self, task: Task, failure: Failure) -> None:
         """An agent will not carry out the running step's command."""
@@ -167,29 +185,16 @@ class AnswerHandlers:
         await self._change(envelope.account, task_id, envelope, decide)
 
     async def _change(self, account: str, task_id: str, envelope: Envelope, decide: Decide) -> None:
-        for attempt in range(_ATTEMPTS):
-            try:
-                task = await self._tasks.load(account, task_id)
-            except MigrationError as error:
-                if error.code != TASK_NOT_FOUND.code:
-                    raise
-                # An agent may name any task: nobody waits for this answer.
-                log("answer for an unknown task", level=logging.WARNING, subject=envelope.subject)
-                return
-            changed = decide(task)
-            if changed is None:
-                return
-            try:
-                await self._tasks.change(changed, envelope)
-            except ConflictError:
-                if attempt == _ATTEMPTS - 1:
-                    raise
-                continue
-            if changed.epoch != task.epoch:
-                self._lane.notice(changed)
-            if changed.step is None:
-                self._progress.pop(task_id, None)
+        try:
+            changed = await self._changes.change(account, task_id, envelope, decide)
+        except MigrationError as error:
+            if error.code != TASK_NOT_FOUND.code:
+                raise
+            # An agent may name any task: nobody waits for this answer.
+            log("answer for an unknown task", level=logging.WARNING, subject=envelope.subject)
             return
+        if changed.step is None:
+            self._progress.pop(task_id, None)
 
     def _cause(self, event: str, envelope: Envelope) -> Cause:
         return Cause(event=event, actor=envelope.actor or envelope.source, at=self._clock())

@@ -7,13 +7,12 @@ from typing import Final
 
 from contracts.envelope import Envelope
 from contracts.errors import MigrationError
-from contracts.errors.metering import BALANCE_TOO_LOW
 from contracts.errors.task import (
     TASK_BLOCK_LEVEL,
-    TASK_DISCONNECTED,
     TASK_NOT_CHECKED,
     TASK_NOT_FEASIBLE,
 )
+from contracts.inventory import SourceInventory
 from contracts.layout import TargetLayout
 from contracts.messages.registry import ServerDetails
 from contracts.messages.reply import Accepted
@@ -32,15 +31,17 @@ from contracts.messages.task import (
     TaskPlan,
 )
 from services.task.domain.layout import LayoutOptions, plan_layout
-from services.task.domain.ports import Balances, Catalogue, Clock, Lane, Servers, Tasks
-from services.task.domain.saga import Cause, act
+from services.task.domain.ports import Catalogue, Clock, Servers, Tasks
+from services.task.domain.speed import checked_limit, checked_percent
 from services.task.domain.task import Target, Task
 from services.task.domain.view import show
+from services.task.domain.wishes import checked_name, checked_priority, layout_options
 from services.task.handlers import AnswerHandlers
-from shared.store import AlreadyAppliedError, ConflictError
+from services.task.operation_handlers import OperationHandlers
+from services.task.start_guard import StartGuard
+from shared.store import ConflictError
 
 _NAMESPACE: Final = uuid.UUID("8d0b6f64-2f0a-4c5e-9a57-5f1b8f0f6a11")
-_ATTEMPTS: Final = 5
 
 
 class RequestHandlers:
@@ -51,18 +52,18 @@ class RequestHandlers:
         tasks: Tasks,
         servers: Servers,
         catalogue: Catalogue,
-        lane: Lane,
+        operations: OperationHandlers,
+        guard: StartGuard,
         answers: AnswerHandlers,
         clock: Clock,
-        balances: Balances,
     ) -> None:
         self._tasks = tasks
         self._servers = servers
         self._catalogue = catalogue
-        self._lane = lane
+        self._operations = operations
+        self._guard = guard
         self._answers = answers
         self._clock = clock
-        self._balances = balances
 
     async def create(self, request: CreateTask, envelope: Envelope) -> Accepted:
         """Plan the layout and write the task down; nothing is touched before its start."""
@@ -71,15 +72,18 @@ class RequestHandlers:
             await self._tasks.create(task, envelope)
         except ConflictError:
             await self._tasks.load(envelope.account, task.id)  # the same request, repeated
+        if request.starts_at_once:
+            # A second write with a key of its own: a repeated request finds what of the two is missing.
+            key = f"{request.idempotency_key}:start"
+            start = ActOnTask(idempotency_key=key, task_id=task.id, action=TaskAction.START, has_consent=True)
+            await self._operations.act(start, envelope)
         return Accepted(id=task.id)
 
     async def rehearse(self, request: CreateTask, envelope: Envelope) -> None:
         """Refuse what `create`, or the start after it, would refuse; nothing is written."""
         details = await self._servers.show(request.server_id, envelope)
         task = await self._new_task(request, details, envelope)
-        await self._refuse_without_balance(task, envelope)
-        if not details.server.is_connected:
-            raise MigrationError(TASK_DISCONNECTED, server_id=request.server_id)
+        await self._guard.refuse(task, envelope)
 
     async def _new_task(self, request: CreateTask, details: ServerDetails, envelope: Envelope) -> Task:
         if request.migration_type != "file":
@@ -87,7 +91,8 @@ class RequestHandlers:
         _refuse_infeasible(details)
         task_id = uuid.uuid5(_NAMESPACE, f"{envelope.account}/{request.idempotency_key}").hex
         disk_count = len(details.inventory.disks)
-        chosen = await self._catalogue.choose(request, envelope.account, disk_count=disk_count)
+        wanted = request.model_copy(update={"options": _with_wishes(request, details.inventory)})
+        chosen = await self._catalogue.choose(wanted, envelope.account, disk_count=disk_count)
         return Task(
             id=task_id,
             account=envelope.account,
@@ -103,6 +108,11 @@ class RequestHandlers:
             project_id=chosen.project_id,
             placement=chosen.placement,
             choices=chosen.choices,
+            name=checked_name(request.name) if request.name else "",
+            priority=checked_priority(request.priority),
+            checks_consistency=request.checks_consistency,
+            over_speed_percent=checked_percent(request.over_speed_percent),
+            attributes=request.attributes,
         )
 
     async def plan(self, request: PlanTask, envelope: Envelope) -> TaskPlan:
@@ -120,35 +130,8 @@ class RequestHandlers:
         return TaskPlan(layout=_plan(details, chosen.options, seed=request.server_id))
 
     async def act(self, request: ActOnTask, envelope: Envelope) -> Accepted:
-        """Start, stop, sync, launch, cut over, verify, finish, delete."""
-        keyed = _keyed(envelope, request)
-        for attempt in range(_ATTEMPTS):
-            task = await self._tasks.load(envelope.account, request.task_id)
-            if await self._tasks.was_applied(task.account, task.id, keyed.id):
-                # Asked before the phase is: what was done the first time is what the phase now forbids.
-                return Accepted(id=task.id)
-            if request.action is TaskAction.START:
-                await self._refuse_disconnected(task, envelope)
-                await self._refuse_without_balance(task, envelope)
-            cause = Cause(event=f"user: {request.action}", actor=envelope.actor, at=self._clock())
-            changed = act(
-                task,
-                request.action,
-                cause,
-                has_consent=request.has_consent,
-                overwrite_target=request.overwrite_target,
-            )
-            try:
-                await self._tasks.change(changed, keyed)
-            except AlreadyAppliedError:
-                return Accepted(id=task.id)
-            except ConflictError:
-                if attempt == _ATTEMPTS - 1:
-                    raise
-                continue
-            self._lane.notice(changed)
-            break
-        return Accepted(id=request.task_id)
+        """Move a task on, for a wave."""
+        return await self._operations.act(request, envelope)
 
     async def show(self, request: ShowTask, envelope: Envelope) -> TaskDetails:
         """One task with the newest progress."""
@@ -157,10 +140,10 @@ class RequestHandlers:
 
     async def list_tasks(self, request: ListTasks, envelope: Envelope) -> TaskList:
         """Tasks in the order of their ids, without what only `show` needs."""
-        page = await self._tasks.page(envelope.account, request.server_id, request.after, request.limit)
+        page = await self._tasks.page(envelope.account, request)
         views = (show(task, self._answers.progress_of(task)) for task in page)
         return TaskList(
-            count=await self._tasks.count(envelope.account, request.server_id),
+            count=await self._tasks.count(envelope.account, request),
             tasks=tuple(
                 view.model_copy(
                     update={
@@ -178,18 +161,12 @@ class RequestHandlers:
         await self._tasks.load(envelope.account, request.task_id)
         return TaskHistory(entries=tuple(await self._tasks.history(envelope.account, request.task_id)))
 
-    async def _refuse_disconnected(self, task: Task, envelope: Envelope) -> None:
-        details = await self._servers.show(task.server_id, envelope)
-        if not details.server.is_connected:
-            raise MigrationError(TASK_DISCONNECTED, server_id=task.server_id)
 
-    async def _refuse_without_balance(self, task: Task, envelope: Envelope) -> None:
-        """At the first start only: what runs is never held up, and a resumed task may be one that cleans up."""
-        balance = await self._balances.check(envelope) if task.started_at is None else None
-        if balance is not None and not balance.is_sufficient:
-            raise MigrationError(
-                BALANCE_TOO_LOW, amount=balance.amount, minimum=balance.minimum, currency=balance.currency
-            )
+def _with_wishes(request: CreateTask, inventory: SourceInventory) -> TaskOptions:
+    """Sizes that the user wished for count less than those of the options, which name disks as the layout does."""
+    sizes = {**layout_options(request.wished_disks, inventory), **request.options.layout_options}
+    checked_limit(request.options.rate_limit_bit_s)
+    return request.options.model_copy(update={"layout_options": sizes})
 
 
 def _plan(details: ServerDetails, options: TaskOptions, *, seed: str) -> TargetLayout:
@@ -204,18 +181,3 @@ def _refuse_infeasible(details: ServerDetails) -> None:
     errors = [check.code for check in details.feasibility.checks if check.result == "ERROR"]
     if errors:
         raise MigrationError(TASK_NOT_FEASIBLE, server_id=server_id, checks=", ".join(errors))
-
-
-def _keyed(envelope: Envelope, request: ActOnTask) -> Envelope:
-    """The request's key stands for the message id: a repeated request is another message with the same key."""
-    return Envelope(
-        type=envelope.type,
-        version=envelope.version,
-        source=envelope.source,
-        account=envelope.account,
-        id=f"request:{request.idempotency_key}",
-        actor=envelope.actor,
-        correlation_id=request.task_id,
-        subject=envelope.subject,
-        traceparent=envelope.traceparent,
-    )

@@ -25,6 +25,17 @@ from contracts.messages.target_provisioner import (
     VolumeLost,
 )
 from contracts.messages.task import ActOnTask, CreateTask, ListTasks, PlanTask, ShowHistory, ShowTask
+from contracts.messages.task_settings import (
+    ConfigureTask,
+    DeleteTasks,
+    OperateTask,
+    RecordConsistency,
+    RecordNetworkCheck,
+    SetSpeedLimits,
+    ShowConfiguration,
+    ShowSpeedLimits,
+    UpdateTask,
+)
 from contracts.messages.template import (
     CreateTemplate,
     DeleteTemplates,
@@ -36,7 +47,9 @@ from contracts.messages.template import (
 from contracts.subjects import agent_status_filter, evt_filter, req
 from services.task.handlers import AnswerHandlers
 from services.task.offer_handlers import OfferHandlers
+from services.task.operation_handlers import OperationHandlers
 from services.task.request_handlers import RequestHandlers
+from services.task.setting_handlers import SettingHandlers
 from services.task.template_handlers import TemplateHandlers
 from shared.bus import ServiceBus
 
@@ -53,11 +66,18 @@ _PROVISIONER_EVENTS: Final[dict[str, type[ProvisionerEvent]]] = {
 }
 
 
-def subscribe(bus: ServiceBus, answers: AnswerHandlers, requests: RequestHandlers) -> None:
+def subscribe(
+    bus: ServiceBus,
+    answers: AnswerHandlers,
+    requests: RequestHandlers,
+    operations: OperationHandlers,
+) -> None:
     """Declare everything that this service reacts to."""
     bus.on_request(req("task", "create"), CreateTask, requests.create)
     bus.on_request(req("task", "plan"), PlanTask, requests.plan)
-    bus.on_request(req("task", "act"), ActOnTask, requests.act)
+    bus.on_request(req("task", "act"), ActOnTask, operations.act)
+    bus.on_request(req("task", "operate"), OperateTask, operations.operate)
+    bus.on_request(req("task", "delete-many"), DeleteTasks, operations.delete_many)
     bus.on_request(req("task", "show"), ShowTask, requests.show)
     bus.on_request(req("task", "list"), ListTasks, requests.list_tasks)
     bus.on_request(req("task", "history"), ShowHistory, requests.history)
@@ -83,3 +103,14 @@ def subscribe_catalogue(bus: ServiceBus, templates: TemplateHandlers, offers: Of
     bus.on_request(req("task", "list-errors"), ListTaskErrors, offers.list_errors)
     bus.on_request(req("task", "accept-privacy-agreement"), AcceptPrivacyAgreement, offers.accept_agreement)
     bus.on_request(req("task", "show-privacy-agreement"), ShowPrivacyAgreement, offers.show_agreement)
+
+
+def subscribe_settings(bus: ServiceBus, settings: SettingHandlers) -> None:
+    """What users set on tasks, and what agents that speak HTTP report into them."""
+    bus.on_request(req("task", "update"), UpdateTask, settings.update)
+    bus.on_request(req("task", "set-speed-limits"), SetSpeedLimits, settings.set_speed_limits)
+    bus.on_request(req("task", "speed-limits"), ShowSpeedLimits, settings.speed_limits)
+    bus.on_request(req("task", "configure"), ConfigureTask, settings.configure)
+    bus.on_request(req("task", "configuration"), ShowConfiguration, settings.configuration)
+    bus.on_request(req("task", "record-network-check"), RecordNetworkCheck, settings.record_network_check)
+    bus.on_request(req("task", "record-consistency"), RecordConsistency, settings.record_consistency)

@@ -52,7 +52,7 @@ class Classifier:
                 gone.append(old)
             else:
                 entry.old = old
-        gone += known.values()
+        gone += [row for row in known.values() if not self._context.exclusions.keeps(directory.path, row.name)]
         for old in gone:
             self._context.restructuring.stage(old, join(directory.path, old.name))
         if any(entry.old is None for entry in present) and gone:

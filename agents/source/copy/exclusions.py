@@ -4,47 +4,75 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from typing import Final
 
 from agents.transfer.paths import join
 
 LOST_AND_FOUND = b"lost+found"
+EXCLUDED: Final = "excluded"
 
 
 class Exclusions:
     """The paths of one volume that are left out, with all below them.
 
     Paths are absolute, as the migrated system sees them; one that ends in ``/*`` leaves out what is in a directory
-    but not the directory. A path on another volume matters only there.
+    but not the directory. A path on another volume matters only there. only_paths: when there are any, everything is
+    left out but these, what is below them, and the directories that lead there.
     """
 
     def __init__(
-        self, mount_point: str, *, excludes: Sequence[str], own_paths: Sequence[str], swap_files: Sequence[str] = ()
+        self,
+        mount_point: str,
+        *,
+        excludes: Sequence[str],
+        own_paths: Sequence[str],
+        swap_files: Sequence[str] = (),
+        only_paths: Sequence[str] = (),
     ) -> None:
+        self._prefix = os.fsencode(mount_point.rstrip("/")) + b"/"
         self._reasons: dict[bytes, str] = {}
         self._contents: dict[bytes, str] = {}
-        for paths, reason in ((swap_files, "swap"), (excludes, "excluded"), (own_paths, "own")):
+        self._only = [_encoded(path.removesuffix("/*") or "/") for path in only_paths]
+        for paths, reason in ((swap_files, "swap"), (excludes, EXCLUDED), (own_paths, "own")):
             for path in paths:
-                self._add(mount_point, path, reason)
+                self._add(path, reason)
 
     def reason(self, directory: bytes, name: bytes) -> str | None:
         """Why an entry is left out; None if it is not."""
         if directory in self._contents:
             return self._contents[directory]
-        if not self._reasons:
-            return None
-        return self._reasons.get(join(directory, name))
+        path = join(directory, name)
+        return self._reasons.get(path) or (None if self.is_looked_at(path) else EXCLUDED)
 
-    def _add(self, mount_point: str, path: str, reason: str) -> None:
+    def keeps(self, directory: bytes, name: bytes) -> bool:
+        """Whether an entry that the target holds stays there as it is: it was copied before it was left out."""
+        return self.reason(directory, name) == EXCLUDED
+
+    def is_looked_at(self, path: bytes) -> bool:
+        """Whether a path of the volume is one of only_paths, below one, or leads to one."""
+        if not self._only:
+            return True
+        full = self._prefix + path
+        return any(_is_below(full, only) or _is_below(only, full) for only in self._only)
+
+    def _add(self, path: str, reason: str) -> None:
         is_contents = path.endswith("/*")
-        encoded = os.fsencode(os.path.normpath(path[:-2] or "/" if is_contents else path))
-        prefix = os.fsencode(mount_point.rstrip("/")) + b"/"
-        if encoded + b"/" == prefix or encoded == prefix:
+        encoded = _encoded(path[:-2] or "/" if is_contents else path)
+        if encoded + b"/" == self._prefix or encoded == self._prefix:
             relative = b""
-        elif encoded.startswith(prefix):
-            relative = encoded[len(prefix) :]
+        elif encoded.startswith(self._prefix):
+            relative = encoded[len(self._prefix) :]
         else:
             return
         if is_contents:
             self._contents[relative] = reason
         elif relative:
             self._reasons[relative] = reason
+
+
+def _encoded(path: str) -> bytes:
+    return os.fsencode(os.path.normpath(path))
+
+
+def _is_below(path: bytes, folder: bytes) -> bool:
+    return path == folder or path.startswith(folder.rstrip(b"/") + b"/")

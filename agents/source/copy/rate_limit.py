@@ -1,4 +1,4 @@
-"""The limit of the sending rate: a token bucket over bytes on the wire."""
+"""The limit of the sending rate: a token bucket over bytes on the wire, whose rate follows the time of the day."""
 
 from __future__ import annotations
 
@@ -6,26 +6,44 @@ import threading
 import time
 from collections.abc import Callable
 
+from contracts.speed_limit import SpeedLimit, SpeedLimits, limit_at
+
 _BURST_S = 0.25
 _LONGEST_SLEEP_S = 0.5
 
+MinuteOfDay = Callable[[], int]
+
+
+def local_minute() -> int:
+    """The minute of the day by this machine's clock and time zone."""
+    now = time.localtime()
+    return now.tm_hour * 60 + now.tm_min
+
 
 class TokenBucket:
-    """Shared by all connections. A new limit acts on those that already wait, within half a second."""
+    """Shared by all connections. A new limit, set or come by the clock, acts on those that already wait, within half
+    a second."""
 
-    def __init__(self, rate_bit_s: int | None = None) -> None:
+    def __init__(self, limits: SpeedLimits | None = None, *, minute_of_day: MinuteOfDay = local_minute) -> None:
         self._lock = threading.Lock()
-        self._rate_bytes_s: float | None = None
+        self._minute_of_day = minute_of_day
+        self._limits = limits or SpeedLimits()
+        self._limit = limit_at(self._limits, minute_of_day())
         self._tokens = 0.0
         self._refilled_at = time.monotonic()
-        self.set_rate(rate_bit_s)
 
-    def set_rate(self, rate_bit_s: int | None) -> None:
-        """Change the limit; None for none."""
+    @property
+    def limit(self) -> SpeedLimit:
+        """What holds now."""
         with self._lock:
-            self._rate_bytes_s = rate_bit_s / 8 if rate_bit_s else None
-            self._tokens = 0.0
-            self._refilled_at = time.monotonic()
+            self._follow_the_clock()
+            return self._limit
+
+    def set_limits(self, limits: SpeedLimits) -> None:
+        """Change the limits."""
+        with self._lock:
+            self._limits = limits
+            self._begin(limit_at(limits, self._minute_of_day()))
 
     def take(self, size_bytes: int, check: Callable[[], None]) -> None:
         """Wait until so many bytes may be sent. check is called now and then, and ends the wait by raising."""
@@ -35,14 +53,28 @@ class TokenBucket:
 
     def _try(self, size_bytes: int) -> float:
         with self._lock:
-            if self._rate_bytes_s is None:
+            self._follow_the_clock()
+            if self._limit.rate_bit_s is None:
                 return 0.0
+            rate_bytes_s = self._limit.rate_bit_s / 8
             now = time.monotonic()
-            grown = self._tokens + (now - self._refilled_at) * self._rate_bytes_s
-            self._tokens = min(grown, self._rate_bytes_s * _BURST_S)
+            grown = self._tokens + (now - self._refilled_at) * rate_bytes_s
+            self._tokens = min(grown, rate_bytes_s * _BURST_S)
             self._refilled_at = now
             # A frame larger than the bucket goes when the bucket is not in debt, and leaves a debt behind.
             if self._tokens < 0:
-                return -self._tokens / self._rate_bytes_s
+                return -self._tokens / rate_bytes_s
             self._tokens -= size_bytes
             return 0.0
+
+    def _follow_the_clock(self) -> None:
+        # Without periods the clock need not be asked for every frame.
+        if self._limits.periods:
+            limit = limit_at(self._limits, self._minute_of_day())
+            if limit != self._limit:
+                self._begin(limit)
+
+    def _begin(self, limit: SpeedLimit) -> None:
+        self._limit = limit
+        self._tokens = 0.0
+        self._refilled_at = time.monotonic()

@@ -12,7 +12,7 @@ from pathlib import Path
 from agents.source.copy.catalogue import Catalogue
 from agents.source.copy.channel import Channel, ChannelSettings, SessionLostError
 from agents.source.copy.exclusions import Exclusions
-from agents.source.copy.rate_limit import TokenBucket
+from agents.source.copy.rate_limit import MinuteOfDay, TokenBucket, local_minute
 from agents.source.copy.reconcile import Reconciliation
 from agents.source.copy.reporter import Reporter
 from agents.source.copy.restructure import Restructuring
@@ -26,6 +26,7 @@ from agents.transfer.paths import open_root
 from contracts.errors.code import MigrationError
 from contracts.errors.transfer import SOURCE_UNREADABLE, STOPPED
 from contracts.layout import CopyVolume
+from contracts.speed_limit import SpeedLimit, SpeedLimits
 from contracts.transfer import CopySummary, TransferProgress, VerificationReport
 
 _MAX_PASSES = 4
@@ -40,7 +41,9 @@ class SourceSession:
     volumes: in copying order; source_path must show the file system as it is, without what is mounted below it
     (a private bind mount of its root, or any path on kernels from 5.2 on). excludes, own_paths, swap_files:
     absolute, as the migrated system sees them. on_progress: called at most twice a second, and once at the end,
-    from a thread of the session. retry_s: how long a lost target is tried again before a call fails.
+    from a thread of the session. rate_limit_bit_s: round the clock, when there are no speed_limits. only_paths: as
+    in TransferCommand. minute_of_day: the clock that speed limits go by. retry_s: how long a lost target is tried
+    again before a call fails.
     """
 
     def __init__(
@@ -55,6 +58,9 @@ class SourceSession:
         own_paths: Sequence[str],
         swap_files: Sequence[str] = (),
         rate_limit_bit_s: int | None = None,
+        speed_limits: SpeedLimits | None = None,
+        only_paths: Sequence[str] = (),
+        minute_of_day: MinuteOfDay = local_minute,
         on_progress: Callable[[TransferProgress], None],
         retry_s: float = _DEFAULT_RETRY_S,
     ) -> None:
@@ -62,7 +68,9 @@ class SourceSession:
         self._volumes = tuple(volumes)
         self._mount_points = {volume.index: volume.mount_point for volume in volumes}
         hello = Hello(task_id=task_id, role="source", plan_digest=plan_digest(self._mount_points))
-        self._rate_limit = TokenBucket(rate_limit_bit_s)
+        limits = speed_limits or SpeedLimits(otherwise=SpeedLimit(rate_bit_s=rate_limit_bit_s or None))
+        self._rate_limit = TokenBucket(limits, minute_of_day=minute_of_day)
+        self._only_paths = tuple(only_paths)
         self._settings = ChannelSettings(
             endpoints=endpoints, tls=tls, hello=hello, retry_s=retry_s, rate_limit=self._rate_limit
         )
@@ -112,9 +120,14 @@ class SourceSession:
             if self._channel:
                 self._channel.stop()
 
-    def set_rate_limit(self, rate_limit_bit_s: int | None) -> None:
-        """Change the limit of the sending rate (bits per second on the wire; None for none), within a second."""
-        self._rate_limit.set_rate(rate_limit_bit_s)
+    @property
+    def speed_limit(self) -> SpeedLimit:
+        """The limit of the sending rate that holds now."""
+        return self._rate_limit.limit
+
+    def use_speed_limits(self, limits: SpeedLimits) -> None:
+        """Change the limits of the sending rate; they act within a second."""
+        self._rate_limit.set_limits(limits)
 
     def use_tls(self, tls: ssl.SSLContext) -> None:
         """Go on with a renewed certificate; the connections are made again without losing anything."""
@@ -193,7 +206,11 @@ class SourceSession:
 
     def _exclusions(self, volume: CopyVolume) -> Exclusions:
         return Exclusions(
-            volume.mount_point, excludes=self._excludes, own_paths=self._own_paths, swap_files=self._swap_files
+            volume.mount_point,
+            excludes=self._excludes,
+            own_paths=self._own_paths,
+            swap_files=self._swap_files,
+            only_paths=self._only_paths,
         )
 
     @contextmanager

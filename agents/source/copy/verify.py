@@ -77,7 +77,8 @@ class VerificationSource:
         stack = [(b"", root)]
         while stack:
             path, row = stack.pop()
-            children = sorted(self._catalogue.children(row.row).values(), key=lambda child: child.name)
+            rows = self._catalogue.children(row.row).values()
+            children = sorted((c for c in rows if self._is_looked_at(volume, path, c.name)), key=lambda c: c.name)
             own = [row] if not path else []
             for part, content_bytes in self._parts(volume, path, own + children):
                 parts.append(part)
@@ -90,6 +91,9 @@ class VerificationSource:
         if parts:
             last = self._send(channel, streams[turn % len(streams)], parts)
         return last
+
+    def _is_looked_at(self, volume: int, path: bytes, name: bytes) -> bool:
+        return self._exclusions[volume].is_looked_at(join(path, name))
 
     def _send(self, channel: Channel, stream: int, parts: list[bytes]) -> int:
         flags, packed = self._compressor.compress(b"".join(parts))

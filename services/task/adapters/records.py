@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import Final
 
 from contracts import subjects
@@ -10,12 +10,13 @@ from contracts.base import Message
 from contracts.envelope import Envelope
 from contracts.errors import MigrationError
 from contracts.errors.task import TASK_NOT_FOUND, TASK_SERVER_BUSY
-from contracts.messages.task import HistoryEntry, TaskChanged, TaskCreated
+from contracts.messages.task import HistoryEntry, ListTasks, TaskChanged, TaskCreated
 from services.task.domain.instructions import ServiceCommand, farewell, service_command
-from services.task.domain.phases import FINAL
+from services.task.domain.phases import FINAL, Leg
 from services.task.domain.task import Task
 from services.task.domain.view import v3_state
 from shared.store import Collection, DuplicateError, OutgoingMessage, Record, Store, Unique
+from shared.store.port import Scalar
 from shared.store.typed import TypedCollection
 
 SERVICE: Final = "task"
@@ -24,7 +25,7 @@ _ONE_ACTIVE_TASK: Final = Unique(
 )
 TASKS: Final = Collection(
     name="tasks",
-    fields=("server_id", "is_active"),
+    fields=("server_id", "is_active", "is_deleted"),
     unique=(
         Unique(name="one_active_task_per_server", fields=("account", "server_id"), only_where={"is_active": True}),
     ),
@@ -40,9 +41,10 @@ class HistoryRow(HistoryEntry):
 
 
 class StoredTask(Task):
-    """A task with what the store's rules look at."""
+    """A task with what the store's rules and searches look at."""
 
     is_active: bool
+    is_deleted: bool = False
 
 
 class TaskRecords:
@@ -95,14 +97,40 @@ class TaskRecords:
         """Whether a transition of the task had this cause."""
         return await self._tasks.was_applied(account, task_id, message_id)
 
-    async def page(self, account: str, server_id: str, after: str, limit: int) -> list[Task]:
-        """Tasks ordered by id."""
-        where = {"server_id": server_id} if server_id else None
-        return [_plain(row.value) for row in await self._tasks.find(account, where, after=after, limit=limit)]
+    async def page(self, account: str, wanted: ListTasks) -> list[Task]:
+        """Deleted tasks are not listed."""
+        page: list[Task] = []
+        passed = 0
+        async for task in self._matching(account, wanted):
+            if passed < wanted.offset:
+                passed += 1
+            elif len(page) < wanted.limit:
+                page.append(task)
+            else:
+                break
+        return page
 
-    async def count(self, account: str, server_id: str) -> int:
-        """How many tasks there are."""
-        return await self._tasks.count(account, {"server_id": server_id} if server_id else None)
+    async def count(self, account: str, wanted: ListTasks) -> int:
+        """Counted by the store unless it cannot look for what is wanted."""
+        whole = wanted.model_copy(update={"after": ""})
+        if wanted.name or wanted.task_id or wanted.state:
+            return len([task async for task in self._matching(account, whole)])
+        where = _where(wanted)
+        return await self._tasks.count(account, where) - await self._tasks.count(account, {**where, "is_deleted": True})
+
+    async def _matching(self, account: str, wanted: ListTasks) -> AsyncIterator[Task]:
+        if wanted.task_id:
+            stored = await self._tasks.load(account, wanted.task_id)
+            rows = [stored] if stored is not None else []
+        else:
+            rows = await self._tasks.find(account, _where(wanted), after=wanted.after, limit=_PAGE)
+        while rows:
+            for row in rows:
+                if _matches(row.value, wanted):
+                    yield _plain(row.value)
+            if wanted.task_id or len(rows) < _PAGE:
+                return
+            rows = await self._tasks.find(account, _where(wanted), after=rows[-1].id, limit=_PAGE)
 
     async def history(self, account: str, task_id: str) -> list[HistoryEntry]:
         """Every transition, oldest first."""
@@ -144,7 +172,8 @@ def _messages(task: Task, cause: Envelope, besides: Sequence[ServiceCommand]) ->
         server_name=task.server_name,
     )
     messages = [_outgoing(task, subjects.evt(task.account, "task", task.id, "changed"), changed, "changed", cause)]
-    named = [("command", service_command(task)), ("farewell", farewell(task))]
+    # A note changes nothing of the running step: what it asked for is under way.
+    named = [] if entry.is_note else [("command", service_command(task)), ("farewell", farewell(task))]
     named += [(f"besides-{number}", command) for number, command in enumerate(besides)]
     for kind, command in named:
         if command is not None:
@@ -166,8 +195,21 @@ def _outgoing(task: Task, subject: str, message: Message, kind: str, cause: Enve
 
 
 def _stored(task: Task) -> StoredTask:
-    return StoredTask(**dict(task), is_active=task.leg not in FINAL)
+    return StoredTask(**dict(task), is_active=task.leg not in FINAL, is_deleted=task.leg is Leg.DELETED)
 
 
 def _plain(stored: StoredTask) -> Task:
-    return Task(**{name: value for name, value in dict(stored).items() if name != "is_active"})
+    own = StoredTask.model_fields.keys() - Task.model_fields.keys()
+    return Task(**{name: value for name, value in dict(stored).items() if name not in own})
+
+
+def _where(wanted: ListTasks) -> dict[str, Scalar]:
+    return {"server_id": wanted.server_id} if wanted.server_id else {}
+
+
+def _matches(task: Task, wanted: ListTasks) -> bool:
+    if task.leg is Leg.DELETED or (wanted.server_id and task.server_id != wanted.server_id):
+        return False
+    if wanted.state and v3_state(task) != wanted.state:
+        return False
+    return wanted.name in task.name

@@ -131,7 +131,7 @@ def _round(task: Task, result: AgentResult) -> dict[str, Any]:
 
 
 def _verified(_: Task, result: AgentResult) -> dict[str, Any]:
-    return {"verification": result.verification}
+    return {"verification": result.verification, "consistency": ()}
 
 
 def _adapted(_: Task, result: AgentResult) -> dict[str, Any]:

@@ -12,7 +12,9 @@ from typing import Any, Final
 from contracts.base import Message
 from contracts.messages import agent, certificate_issuer, identity, target_provisioner
 from contracts.messages.target_provisioner import DiskRequest
-from services.task.domain.phases import Step
+from contracts.task_settings import ConfigurationKey
+from services.task.domain.configuration import folders_of
+from services.task.domain.phases import SOURCE_IS_BUSY, Step
 from services.task.domain.task import Task
 
 
@@ -86,6 +88,14 @@ def renewed_certificates(task: Task) -> tuple[AddressedCommand, ...]:
         )
         for agent_id, role in ends
     )
+
+
+def speed_command(task: Task) -> AddressedCommand | None:
+    """Tell the source the limits that the task has now, None while it sends nothing."""
+    if task.step not in SOURCE_IS_BUSY:
+        return None
+    message = agent.LimitSpeed(task_id=task.id, epoch=task.epoch, version=task.version, limits=task.speed_limits)
+    return _to_source(task, message)
 
 
 def is_source_step(step: Step) -> bool:
@@ -219,19 +229,23 @@ def _copy(task: Task) -> AddressedCommand:
 
 
 def _sync(task: Task) -> AddressedCommand:
-    return _to_source(task, agent.SyncVolumes(**_transfer(task), round_number=task.round_number))
+    fields = _transfer(task, also_excluded=ConfigurationKey.SYNC_EXCLUDE_DIR, only=ConfigurationKey.ONLY_SYNC_DIR)
+    return _to_source(task, agent.SyncVolumes(**fields, round_number=task.round_number))
 
 
 def _verify(task: Task) -> AddressedCommand:
-    return _to_source(task, agent.VerifyVolumes(**_transfer(task)))
+    return _to_source(task, agent.VerifyVolumes(**_transfer(task, only=ConfigurationKey.CONSISTENCY_DIR)))
 
 
 def _to_source(task: Task, message: agent.AgentCommand) -> AddressedCommand:
     return AddressedCommand(task.server_id, message)
 
 
-def _transfer(task: Task) -> dict[str, Any]:
+def _transfer(
+    task: Task, *, also_excluded: ConfigurationKey | None = None, only: ConfigurationKey | None = None
+) -> dict[str, Any]:
     """The fields of every TransferCommand."""
+    excluded = [ConfigurationKey.MIGRATE_EXCLUDE_DIR, *((also_excluded,) if also_excluded else ())]
     return {
         "task_id": task.id,
         "epoch": task.epoch,
@@ -239,8 +253,11 @@ def _transfer(task: Task) -> dict[str, Any]:
         "endpoints": _endpoints(task),
         "channel": _channel_end(task, "source"),
         "generation": task.generation,
-        "excludes": task.options.excludes,
+        "excludes": (*task.options.excludes, *folders_of(task.configuration, *excluded)),
         "rate_limit_bit_s": task.options.rate_limit_bit_s,
+        "speed_limits": task.speed_periods,
+        "only_paths": folders_of(task.configuration, only) if only else (),
+        "priority": task.priority,
     }
 
 

@@ -45,12 +45,16 @@ class Leg(StrEnum):
     PREPARING = "PREPARING"
     COPYING = "COPYING"
     COPYING_AGAIN = "COPYING_AGAIN"
+    CHECKING = "CHECKING"
+    CHECKING_AGAIN = "CHECKING_AGAIN"
+    SKIPPING_CHECK = "SKIPPING_CHECK"
     LAUNCHING = "LAUNCHING"
     LAUNCHING_AGAIN = "LAUNCHING_AGAIN"
     LAUNCHED = "LAUNCHED"
     SYNCING = "SYNCING"
     CUTTING_OVER = "CUTTING_OVER"
     VERIFYING = "VERIFYING"
+    SKIPPING = "SKIPPING"
     FINISHING = "FINISHING"
     STOPPING = "STOPPING"
     PAUSED = "PAUSED"
@@ -83,6 +87,9 @@ LEGS: Final[dict[Leg, Plan]] = {
     ),
     Leg.COPYING: Plan(Phase.COPYING, (Step.COPY,), then=Leg.LAUNCHING),
     Leg.COPYING_AGAIN: Plan(Phase.COPYING, (*_CHANNEL, Step.COPY), then=Leg.LAUNCHING),
+    Leg.CHECKING: Plan(Phase.COPYING, (Step.VERIFY,), then=Leg.LAUNCHING),
+    Leg.CHECKING_AGAIN: Plan(Phase.COPYING, (*_CHANNEL, Step.VERIFY), then=Leg.LAUNCHING),
+    Leg.SKIPPING_CHECK: Plan(Phase.COPYING, (Step.STOP_SOURCE,), then=Leg.LAUNCHING),
     Leg.LAUNCHING: Plan(Phase.LAUNCHING, (Step.DETACH, Step.TAKE_POINT, *_LAUNCH), then=Leg.LAUNCHED),
     Leg.LAUNCHING_AGAIN: Plan(Phase.LAUNCHING, (Step.BOOT_HELPER, *_LAUNCH), then=Leg.LAUNCHED),
     Leg.LAUNCHED: Plan(Phase.LAUNCHED),
@@ -91,6 +98,7 @@ LEGS: Final[dict[Leg, Plan]] = {
         Phase.CUTTING_OVER, (*_CHANNEL, Step.SYNC, Step.DETACH, Step.TAKE_POINT, *_LAUNCH), then=Leg.LAUNCHED
     ),
     Leg.VERIFYING: Plan(Phase.LAUNCHED, (*_CHANNEL, Step.VERIFY, Step.DETACH), then=Leg.LAUNCHED),
+    Leg.SKIPPING: Plan(Phase.LAUNCHED, (Step.STOP_SOURCE, Step.DETACH), then=Leg.LAUNCHED),
     Leg.FINISHING: Plan(Phase.LAUNCHED, (Step.FINISH, Step.FORGET_SOURCE, Step.DESTROY_AUTHORITY), then=Leg.FINISHED),
     Leg.STOPPING: Plan(Phase.STOPPING, (Step.STOP_SOURCE,), then=Leg.PAUSED),
     Leg.PAUSED: Plan(Phase.PAUSED),
@@ -100,6 +108,19 @@ LEGS: Final[dict[Leg, Plan]] = {
     Leg.DELETED: Plan(Phase.DELETED),
 }
 
+# A task whose user wants every copy checked goes here instead of to the launch: the replica is mounted still, and
+# what is wrong is known before anything boots from it.
+CHECKED_FIRST: Final = {
+    Leg.COPYING: Leg.CHECKING,
+    Leg.COPYING_AGAIN: Leg.CHECKING,
+    Leg.SYNCING: Leg.CHECKING,
+}
+# (where, in which step): what begins when the user does not want to wait for the verification's end.
+SKIPS: Final[dict[tuple[Leg, Step], Leg]] = {
+    (Leg.CHECKING, Step.VERIFY): Leg.SKIPPING_CHECK,
+    (Leg.CHECKING_AGAIN, Step.VERIFY): Leg.SKIPPING_CHECK,
+    (Leg.VERIFYING, Step.VERIFY): Leg.SKIPPING,
+}
 AT_REST: Final = frozenset(leg for leg, plan in LEGS.items() if not plan.steps)
 FINAL: Final = frozenset({Leg.FINISHED, Leg.DELETED})
 NEEDS_POINT: Final = frozenset({TaskAction.LAUNCH, TaskAction.SYNC, TaskAction.CUTOVER, TaskAction.VERIFY})
@@ -113,6 +134,8 @@ _STOPPABLE: Final = (
     Leg.PREPARING,
     Leg.COPYING,
     Leg.COPYING_AGAIN,
+    Leg.CHECKING,
+    Leg.CHECKING_AGAIN,
     Leg.LAUNCHING,
     Leg.LAUNCHING_AGAIN,
     Leg.SYNCING,
@@ -148,14 +171,15 @@ ACTIONS: Final[dict[tuple[Leg, TaskAction], Leg]] = {
 # before those named, begins at its first step: every step may be repeated.
 RESUME_IN: Final[dict[tuple[Leg, Step], Leg]] = {
     (Leg.COPYING, Step.COPY): Leg.COPYING_AGAIN,
+    (Leg.CHECKING, Step.VERIFY): Leg.CHECKING_AGAIN,
     **{(leg, step): Leg.LAUNCHING_AGAIN for leg in (Leg.LAUNCHING, Leg.CUTTING_OVER) for step in _LAUNCH},
     **{(Leg.VERIFYING, step): Leg.LAUNCHED for step in (*_CHANNEL, Step.VERIFY, Step.DETACH)},
 }
 # A verification or a finish that fails leaves a launched target as it is, with the failure shown.
-FAILS_AT_REST: Final = frozenset({Leg.VERIFYING, Leg.FINISHING})
+FAILS_AT_REST: Final = frozenset({Leg.VERIFYING, Leg.SKIPPING, Leg.FINISHING})
 
 
-def next_place(leg: Leg, step: Step) -> tuple[Leg, Step | None]:
+def next_place(leg: Leg, step: Step, *, is_checked_first: bool = False) -> tuple[Leg, Step | None]:
     """Where a task goes when a step has succeeded: the next step, or the first one of the leg that follows."""
     plan = LEGS[leg]
     position = plan.steps.index(step) + 1
@@ -163,7 +187,8 @@ def next_place(leg: Leg, step: Step) -> tuple[Leg, Step | None]:
         return leg, plan.steps[position]
     if plan.then is None:
         raise ValueError(f"{leg} has no end")
-    return plan.then, first_step(plan.then)
+    then = CHECKED_FIRST.get(leg, plan.then) if is_checked_first else plan.then
+    return then, first_step(then)
 
 
 def first_step(leg: Leg) -> Step | None:

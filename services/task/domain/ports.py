@@ -10,7 +10,7 @@ from contracts.envelope import Envelope
 from contracts.messages.metering import Balance
 from contracts.messages.migration_project import ProjectChanged
 from contracts.messages.registry import ServerDetails
-from contracts.messages.task import CreateTask, HistoryEntry
+from contracts.messages.task import CreateTask, HistoryEntry, ListTasks
 from services.task.domain.choosing import Chosen
 from services.task.domain.instructions import AddressedCommand, ServiceCommand
 from services.task.domain.offer import Agreement
@@ -55,11 +55,11 @@ class Tasks(Protocol):
     async def all_running(self) -> list[Task]:
         """Of every account: tasks in which a step runs."""
 
-    async def page(self, account: str, server_id: str, after: str, limit: int) -> list[Task]:
-        """Tasks ordered by id."""
+    async def page(self, account: str, wanted: ListTasks) -> list[Task]:
+        """Tasks that match, ordered by id."""
 
-    async def count(self, account: str, server_id: str) -> int:
-        """How many `page` goes through."""
+    async def count(self, account: str, wanted: ListTasks) -> int:
+        """How many match, whatever the page."""
 
     async def history(self, account: str, task_id: str) -> list[HistoryEntry]:
         """Every transition, oldest first."""

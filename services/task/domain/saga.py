@@ -14,6 +14,7 @@ from contracts.errors.task import (
     TASK_OVERWRITES_TARGET,
     TASK_STOPPED,
 )
+from contracts.errors.task_settings import TASK_NOTHING_TO_SKIP
 from contracts.messages.task import HistoryEntry, TaskAction
 from services.task.domain.phases import (
     ACTIONS,
@@ -22,6 +23,7 @@ from services.task.domain.phases import (
     LEGS,
     NEEDS_POINT,
     RESUME_IN,
+    SKIPS,
     SOURCE_IS_BUSY,
     Leg,
     Step,
@@ -44,11 +46,22 @@ class Cause:
     at: datetime
 
 
-def act(task: Task, action: TaskAction, cause: Cause, *, has_consent: bool, overwrite_target: bool) -> Task:
-    """Do what a user asks. Raises MigrationError SMS.TASK.* when the phase or the options forbid it."""
+def act(
+    task: Task,
+    action: TaskAction,
+    cause: Cause,
+    *,
+    has_consent: bool,
+    overwrite_target: bool,
+    stopped_by: Failure | None = None,
+) -> Task:
+    """Do what a user asks. stopped_by: why a stop happens when it is not simply the user's wish.
+
+    Raises MigrationError SMS.TASK.* when the phase or the options forbid it.
+    """
     leg = _leg_of_action(task, action)
     _refuse_without_consent(task, action, has_consent=has_consent, overwrite_target=overwrite_target)
-    changes: dict[str, Any] = {}
+    changes: dict[str, Any] = {"operation": action.value}
     if task.leg in {Leg.PAUSED, Leg.FAILED}:
         changes["launch_failure"] = task.failure
     if action is TaskAction.CUTOVER:
@@ -59,7 +72,8 @@ def act(task: Task, action: TaskAction, cause: Cause, *, has_consent: bool, over
         changes["round_number"] = task.round_number + 1
     if action is TaskAction.STOP:
         changes["resume_leg"] = _resume_leg(task)
-        stopped = TASK_STOPPED.failure(actor=cause.actor or "a user", step=task.step or task.leg, task_id=task.id)
+        wish = TASK_STOPPED.failure(actor=cause.actor or "a user", step=task.step or task.leg, task_id=task.id)
+        stopped = stopped_by or wish
         return _enter(task, leg, first_step(leg), cause, failure=stopped, **changes)
     if action is TaskAction.START and task.leg is Leg.WAITING:
         changes["started_at"] = cause.at
@@ -67,6 +81,17 @@ def act(task: Task, action: TaskAction, cause: Cause, *, has_consent: bool, over
     if leg is Leg.LAUNCHED:
         leg, failure = _home(task)
     return _enter(task, leg, first_step(leg), cause, failure=failure, **changes)
+
+
+def skip(task: Task, cause: Cause) -> Task:
+    """Do not wait for the verification that runs: no report of it comes.
+
+    Raises MigrationError SMS.TASK.NOTHING_TO_SKIP.
+    """
+    leg = SKIPS.get((task.leg, task.step)) if task.step else None
+    if leg is None:
+        raise MigrationError(TASK_NOTHING_TO_SKIP, task_id=task.id, phase=task.phase.value, step=task.step or "at rest")
+    return _enter(task, leg, first_step(leg), cause, failure=None, operation="skip")
 
 
 def allowed_actions(task: Task) -> tuple[TaskAction, ...]:
@@ -78,7 +103,9 @@ def succeed(task: Task, cause: Cause, **learned: Any) -> Task:
     """The running step has ended well; learned: the fields of the task that its answer sets."""
     if task.step is None:
         raise ValueError("no step is running")
-    leg, step = next_place(task.leg, task.step)
+    leg, step = next_place(task.leg, task.step, is_checked_first=task.checks_consistency)
+    if task.step is Step.VERIFY:
+        learned["consistency_at"] = cause.at
     known = task.model_copy(update=learned)
     while step in _KEY_STEPS and _certificates_hold(known, cause.at):
         leg, step = next_place(leg, step)
@@ -130,6 +157,7 @@ def note(task: Task, cause: Cause, **learned: Any) -> Task:
         step=task.step or "",
         failure=task.failure,
         actor=cause.actor,
+        is_note=True,
     )
     return task.model_copy(update={**learned, "version": version, "last_entry": entry})
 
@@ -208,7 +236,7 @@ def _enter(task: Task, leg: Leg, step: Step | None, cause: Cause, *, failure: Fa
             "step": step,
             "version": version,
             "epoch": task.epoch + 1,
-            "steps": _step_runs(task, step, cause.at, has_succeeded=failure is None),
+            "steps": _step_runs(task.model_copy(update=changes), step, cause.at, has_succeeded=failure is None),
             "failure": failure,
             "last_entry": entry,
         }
@@ -221,5 +249,5 @@ def _step_runs(task: Task, begun: Step | None, at: datetime, *, has_succeeded: b
         ended = runs[task.step]
         runs[task.step] = ended.model_copy(update={"ended_at": at, "has_succeeded": has_succeeded})
     if begun is not None:
-        runs[begun] = StepRun(began_at=at)
+        runs[begun] = StepRun(began_at=at, operation=task.operation)
     return runs

@@ -14,6 +14,8 @@ from contracts.messages.migration_project import MigrationChoices
 from contracts.messages.target_provisioner import PointView, TargetMachine
 from contracts.messages.task import HistoryEntry, Phase, TaskOptions
 from contracts.messages.template import TargetPlacement
+from contracts.speed_limit import SpeedLimit, SpeedLimits, SpeedPeriod
+from contracts.task_settings import ConfigurationSetting, ConsistencyResult, NetworkCheck, TaskAttributes
 from contracts.transfer import CopySummary, VerificationReport
 from services.task.domain.phases import LEGS, Leg, Step
 
@@ -63,11 +65,12 @@ class Target(Model):
 
 
 class StepRun(Model):
-    """The last run of a step. has_succeeded is None while it runs."""
+    """The last run of a step. has_succeeded is None while it runs. operation: the user's that led to it."""
 
     began_at: datetime
     ended_at: datetime | None = None
     has_succeeded: bool | None = None
+    operation: str = ""
 
 
 class Task(Model):
@@ -76,7 +79,8 @@ class Task(Model):
     resume_leg: where `start` goes from PAUSED or FAILED. is_cutting_over: the next launch is the cutover's.
     failure: why the task rests where it does; kept in STOPPING for the PAUSED that follows. launch_failure: why
     there is no launched target to go back to after a verification. last_entry: the row
-    of the history that the last transition adds (rows are kept apart, a record has a bounded size).
+    of the history that the last transition adds (rows are kept apart, a record has a bounded size). operation: what
+    the user asked for last. consistency: as an agent that speaks HTTP has reported it; our own reports verification.
     """
 
     id: str
@@ -112,11 +116,30 @@ class Task(Model):
     placement: TargetPlacement = TargetPlacement()
     choices: MigrationChoices = MigrationChoices()
     last_entry: HistoryEntry | None = None
+    name: str = ""
+    operation: str = ""
+    priority: int = 1
+    checks_consistency: bool = False
+    over_speed_percent: float | None = None
+    speed_periods: tuple[SpeedPeriod, ...] = ()
+    configuration: tuple[ConfigurationSetting, ...] = ()
+    attributes: TaskAttributes = TaskAttributes()
+    network_check: NetworkCheck | None = None
+    consistency: tuple[ConsistencyResult, ...] = ()
+    consistency_at: datetime | None = None
 
     @property
     def phase(self) -> Phase:
         """What the user sees."""
         return LEGS[self.leg].phase
+
+    @property
+    def speed_limits(self) -> SpeedLimits:
+        """The limits of the sending rate, round the clock."""
+        otherwise = SpeedLimit(
+            rate_bit_s=self.options.rate_limit_bit_s or None, over_speed_percent=self.over_speed_percent
+        )
+        return SpeedLimits(otherwise=otherwise, periods=self.speed_periods)
 
     @property
     def request_id(self) -> str:

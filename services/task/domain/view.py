@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import Final
 
+from contracts.messages.agent import AgentProgress
 from contracts.messages.task import Phase, SubTask, TargetView, TaskView
+from contracts.task_settings import ConsistencyResult
 from contracts.transfer import TransferProgress
-from services.task.domain.phases import Step
+from services.task.domain.phases import Leg, Step
+from services.task.domain.saga import allowed_actions
 from services.task.domain.task import Task
 
 # The v3 states and sub-task names: design page of the API, "Vocabulary"; phases: architecture page, "States".
@@ -34,8 +37,13 @@ _SUB_TASKS: Final = {
 }
 
 
+_SKIPPING: Final = frozenset({Leg.SKIPPING, Leg.SKIPPING_CHECK})
+
+
 def v3_state(task: Task) -> str:
     """The task state in the words of the v3 contract."""
+    if task.leg in _SKIPPING:
+        return "SKIPPING"
     has_synced = task.round_number > 0
     if task.phase in {Phase.LAUNCHED, Phase.FINISHED}:
         return "SYNC_SUCCESS" if has_synced else "MIGRATE_SUCCESS"
@@ -44,8 +52,9 @@ def v3_state(task: Task) -> str:
     return _STATES[task.phase]
 
 
-def show(task: Task, progress: TransferProgress | None) -> TaskView:
-    """A task as its user sees it; progress: the newest report of a running transfer."""
+def show(task: Task, report: AgentProgress | None) -> TaskView:
+    """A task as its user sees it; report: the newest one of a running transfer."""
+    progress = report.progress if report else None
     return TaskView(
         id=task.id,
         server_id=task.server_id,
@@ -63,7 +72,7 @@ def show(task: Task, progress: TransferProgress | None) -> TaskView:
         options=task.options,
         layout=task.layout,
         progress=progress,
-        sub_tasks=_sub_tasks(task, progress),
+        sub_tasks=_sub_tasks(task, report),
         target=_target(task),
         rounds=task.rounds,
         adaptation=task.adaptation,
@@ -73,6 +82,33 @@ def show(task: Task, progress: TransferProgress | None) -> TaskView:
         project_id=task.project_id,
         placement=task.placement,
         choices=task.choices,
+        name=task.name,
+        priority=task.priority,
+        checks_consistency=task.checks_consistency,
+        speed_limits=task.speed_limits,
+        configuration=task.configuration,
+        attributes=task.attributes,
+        network_check=task.network_check,
+        consistency=consistency_of(task),
+        consistency_at=task.consistency_at,
+        load=report.load if report else None,
+        allowed_actions=allowed_actions(task),
+    )
+
+
+def consistency_of(task: Task) -> tuple[ConsistencyResult, ...]:
+    """What the last verification found, directory by directory; empty when there was none."""
+    if task.consistency or task.verification is None:
+        return task.consistency
+    return tuple(
+        ConsistencyResult(
+            directory=found.path,
+            files=found.files,
+            different=found.different,
+            missing=found.missing,
+            extra=found.extra,
+        )
+        for found in task.verification.directories
     )
 
 
@@ -90,23 +126,35 @@ def _target(task: Task) -> TargetView:
     )
 
 
-def _sub_tasks(task: Task, progress: TransferProgress | None) -> tuple[SubTask, ...]:
+def _sub_tasks(task: Task, report: AgentProgress | None) -> tuple[SubTask, ...]:
     shown = []
     for step, run in sorted(task.steps.items(), key=lambda item: item[1].began_at):
         name = _SUB_TASKS.get(Step(step))
         if name is None:
             continue
-        is_running = run.has_succeeded is None
+        running = report if run.has_succeeded is None else None
         shown.append(
             SubTask(
-                name=name,
-                progress=_percent(progress) if is_running else (100 if run.has_succeeded else 0),
+                name=(running.sub_task if running else "") or name,
+                progress=_percent(running.progress) if running else (100 if run.has_succeeded else 0),
                 started_at=run.began_at,
                 ended_at=run.ended_at,
-                rate_mbit_s=round(progress.smoothed_rate_bytes_s * 8 / 1e6, 1) if is_running and progress else 0.0,
+                rate_mbit_s=round(running.progress.smoothed_rate_bytes_s * 8 / 1e6, 1) if running else 0.0,
+                user_operation=run.operation,
+                trace=(running.trace or _trace(running.progress)) if running else "",
             )
         )
     return tuple(shown)
+
+
+def _trace(progress: TransferProgress) -> str:
+    """What a running transfer does, file system by file system."""
+    volumes = (
+        f"{volume.mount_point}: {volume.bytes_done} of {volume.bytes_total} bytes, "
+        f"{volume.files_done} of {volume.files_total} files"
+        for volume in progress.volumes
+    )
+    return "; ".join((progress.stage, *volumes))
 
 
 def _step_seconds(task: Task) -> dict[str, float]:
@@ -117,9 +165,7 @@ def _step_seconds(task: Task) -> dict[str, float]:
     }
 
 
-def _percent(progress: TransferProgress | None) -> int:
-    if progress is None:
-        return 0
+def _percent(progress: TransferProgress) -> int:
     done = sum(volume.bytes_done for volume in progress.volumes)
     total = sum(volume.bytes_total for volume in progress.volumes)
     # 100 is said by the result alone: the totals are estimates until the walk has ended.

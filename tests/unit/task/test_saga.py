@@ -6,8 +6,9 @@ from contracts.errors import ErrorCode, MigrationError
 from contracts.messages.task import Phase, TaskAction
 from services.task.domain.instructions import agent_command, service_command
 from services.task.domain.phases import ACTIONS, LEGS, Leg, Step
-from services.task.domain.saga import act, allowed_actions, fail, succeed
+from services.task.domain.saga import act, allowed_actions, fail, skip, succeed
 from services.task.domain.task import Task
+from services.task.domain.view import show, v3_state
 from tests.unit.task.saga_world import cause, learned, new_task
 
 MENDABLE = ErrorCode(code="SMS.TEST.MENDABLE", cause="c", remedy="r", is_resumable=True)
@@ -150,3 +151,54 @@ def test_every_action_of_the_table_leads_to_a_leg_of_the_table() -> None:
     for leg in ACTIONS.values():
         assert leg in LEGS
     assert set(Leg) == set(LEGS)
+
+
+def checked() -> Task:
+    return new_task().model_copy(update={"checks_consistency": True})
+
+
+def test_a_task_that_wants_every_copy_checked_verifies_before_each_launch() -> None:
+    task, ran = run(ask(checked(), TaskAction.START))
+    assert ran.index(Step.COPY) < ran.index(Step.VERIFY) < ran.index(Step.DETACH)
+    assert task.phase is Phase.LAUNCHED
+    assert task.consistency_at == cause().at
+    _, again = run(ask(task, TaskAction.SYNC))
+    assert again.index(Step.SYNC) < again.index(Step.VERIFY) < again.index(Step.LAUNCH)
+
+
+def test_a_skipped_check_stops_the_source_and_goes_on_to_the_launch() -> None:
+    checking, _ = run(ask(checked(), TaskAction.START), until=Step.VERIFY)
+    skipping = skip(checking, cause())
+    assert v3_state(skipping) == "SKIPPING"
+    launched_task, ran = run(skipping)
+    assert ran[0] is Step.STOP_SOURCE
+    assert launched_task.phase is Phase.LAUNCHED
+    assert launched_task.verification is None
+
+
+def test_a_skipped_verification_detaches_the_replica_again() -> None:
+    verifying, _ = run(ask(launched(), TaskAction.VERIFY), until=Step.VERIFY)
+    task, ran = run(skip(verifying, cause()))
+    assert ran == [Step.STOP_SOURCE, Step.DETACH]
+    assert task.phase is Phase.LAUNCHED
+
+
+def test_nothing_but_a_running_verification_can_be_skipped() -> None:
+    copying, _ = run(ask(new_task(), TaskAction.START), until=Step.COPY)
+    with pytest.raises(MigrationError, match=r"SMS\.TASK\.NOTHING_TO_SKIP"):
+        skip(copying, cause())
+
+
+def test_an_interrupted_check_begins_again_without_copying() -> None:
+    checking, _ = run(ask(checked(), TaskAction.START), until=Step.VERIFY)
+    paused = fail(checking, MENDABLE.failure(), cause(), source_has_stopped=True)
+    _, ran = run(ask(paused, TaskAction.START))
+    assert Step.COPY not in ran
+    assert ran.index(Step.BOOT_HELPER) < ran.index(Step.VERIFY) < ran.index(Step.LAUNCH)
+
+
+def test_a_sub_task_names_the_operation_that_led_to_it() -> None:
+    task, _ = run(ask(launched(), TaskAction.SYNC))
+    operations = {sub_task.name: sub_task.user_operation for sub_task in show(task, None).sub_tasks}
+    assert operations["MIGRATE_LINUX_FILE"] == "start"
+    assert operations["SYNC_LINUX_FILE"] == "sync"

@@ -9,8 +9,8 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from contracts.errors import ErrorCode, MigrationError
 from contracts.messages.task import Phase, TaskAction
 from services.task.domain.instructions import agent_command, service_command
-from services.task.domain.phases import ACTIONS, AT_REST, FINAL, LEGS, RESUME_IN, Leg, Step
-from services.task.domain.saga import act, fail, succeed
+from services.task.domain.phases import ACTIONS, AT_REST, CHECKED_FIRST, FINAL, LEGS, RESUME_IN, SKIPS, Leg, Step
+from services.task.domain.saga import act, fail, note, skip, succeed
 from tests.unit.task.saga_world import cause, learned, new_task
 
 FAILURES = st.sampled_from(
@@ -19,7 +19,13 @@ FAILURES = st.sampled_from(
         ErrorCode(code="SMS.TEST.BROKEN", cause="c", remedy="r"),
     ]
 )
-_REACHABLE = {plan.then for plan in LEGS.values()} | set(ACTIONS.values()) | set(RESUME_IN.values())
+_REACHABLE = (
+    {plan.then for plan in LEGS.values()}
+    | set(ACTIONS.values())
+    | set(RESUME_IN.values())
+    | set(CHECKED_FIRST.values())
+    | set(SKIPS.values())
+)
 _RESTS = {Leg.PAUSED, Leg.FAILED, Leg.LAUNCHED, Leg.STOPPING}
 
 
@@ -51,6 +57,24 @@ class TaskMachine(RuleBasedStateMachine):
             return
         assert before.leg not in FINAL or action is TaskAction.DELETE
         self._move(changed)
+
+    @rule()
+    def user_skips(self):
+        try:
+            changed = skip(self.task, cause(self.minutes))
+        except MigrationError as refused:
+            assert refused.code == "SMS.TASK.NOTHING_TO_SKIP"  # noqa: PT017 - one of two good outcomes
+            assert self.task.step is not Step.VERIFY
+            return
+        assert changed.step is Step.STOP_SOURCE
+        self._move(changed)
+
+    @rule(checks=st.booleans())
+    def user_sets_something(self, checks):
+        changed = note(self.task, cause(self.minutes), checks_consistency=checks)
+        assert (changed.leg, changed.step, changed.epoch) == (self.task.leg, self.task.step, self.task.epoch)
+        self.history.append(changed.last_entry)
+        self.task = changed
 
     @precondition(lambda self: self.task.step is not None)
     @rule()
