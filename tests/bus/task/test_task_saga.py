@@ -7,8 +7,10 @@ import os
 import random
 import sys
 import uuid
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 
@@ -33,6 +35,7 @@ from shared.bus import ServiceBus
 from tests.bus.conftest import Bench, eventually
 from tests.bus.task.world import World
 
+T = TypeVar("T")
 ROOT = Path(__file__).parents[3]
 
 
@@ -111,8 +114,8 @@ async def test_a_service_killed_at_any_time_goes_on_without_a_second_effect(benc
             try:
                 view = await _once_it_answers(user, task_id)
                 if view is None:
-                    task_id = await user.create()
-                    await user.ask(task_id, TaskAction.START)
+                    task_id = await _once_it_listens(user.create)
+                    await _once_it_listens(lambda started=task_id: user.ask(started, TaskAction.START, key="start"))
                 elif view.phase is Phase.LAUNCHED:
                     break
                 await asyncio.sleep(moments.uniform(0, 0.15))
@@ -124,6 +127,18 @@ async def test_a_service_killed_at_any_time_goes_on_without_a_second_effect(benc
     assert view.phase is Phase.LAUNCHED
     assert kills >= 2
     assert set(world.effects.values()) == {1}
+
+
+async def _once_it_listens(ask: Callable[[], Awaitable[T]]) -> T:
+    """A service that starts takes up its subjects one by one, in no order."""
+    async with asyncio.timeout(20):
+        while True:
+            try:
+                return await ask()
+            except MigrationError as error:
+                if error.code != "SMS.SERVICE.UNAVAILABLE":
+                    raise
+                await asyncio.sleep(0.05)
 
 
 async def _once_it_answers(user: User, task_id: str) -> TaskView | None:
