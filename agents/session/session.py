@@ -16,6 +16,7 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 
+from agents.session.agent_log import LogSender
 from agents.session.commands import CommandDesk, Verb
 from agents.session.connection import BusAddress, DeniedError, UnreachableError, open_connection, trusting
 from agents.session.credential import Credential
@@ -28,6 +29,7 @@ from contracts.errors import MigrationError
 from contracts.errors.agent import LOGIN_DENIED, NO_CREDENTIAL
 from contracts.login import agent_inbox, user_name
 from contracts.messages.agent import AgentCommand, AgentHeartbeat, AgentRole, EnrolAgent
+from contracts.messages.agent_log import CollectLog
 from contracts.subjects import agent_command
 
 _logger: Final = logging.getLogger("sms.agent.session")
@@ -85,6 +87,8 @@ class AgentSession:
         self.session_id = str(uuid.uuid4())
         self.agent_id = ""
         self.account = ""
+        # Every agent has a log, whatever else it can do.
+        self.on_command(CollectLog.VERB, CollectLog, LogSender(state_folder, self.publish_status).send)
 
     @property
     def is_connected(self) -> bool:
@@ -132,8 +136,8 @@ class AgentSession:
         await self._started().wait_empty()
 
     async def publish_status(self, message: Message) -> None:
-        """AgentRegistered, AgentInventory or AgentResult: returns when it is on this machine's disk; it leaves, in
-        order, when the bus is there, and is forgotten after the bus's acknowledgement."""
+        """AgentRegistered, AgentInventory, AgentResult or AgentLogChunk: returns when it is on this machine's disk; it
+        leaves, in order, when the bus is there, and is forgotten after the bus's acknowledgement."""
         await self._started().keep(message)
 
     async def publish_core(self, message: Message) -> None:

@@ -23,6 +23,7 @@ from contracts.messages.agent import (
     AgentRegistered,
     AgentResult,
 )
+from contracts.messages.agent_log import AgentLogChunk
 from contracts.subjects import agent_status
 
 _logger: Final = logging.getLogger("sms.agent.session")
@@ -33,6 +34,7 @@ _KEPT_KINDS: Final[dict[type[Message], str]] = {
     AgentRegistered: "registered",
     AgentInventory: "inventory",
     AgentResult: "result",
+    AgentLogChunk: "log",
 }
 _CORE_KINDS: Final[dict[type[Message], str]] = {AgentHeartbeat: "heartbeat", AgentProgress: "progress"}
 # Only the newest counts; results are never dropped.

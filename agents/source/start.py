@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
-from agents.session import AgentSession, Credential
+from agents.session import AgentSession, Credential, keep_log
 from agents.source.app import SourceAgent
 from agents.source.bind import private_roots
 from agents.source.inventory import collect
@@ -82,6 +82,7 @@ def run_source(options: SourceOptions) -> int:
     """Serve until SIGTERM or SIGINT. Raises MigrationError when the first login is refused."""
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(levelname)s %(name)s %(message)s")
     options.state_folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    keep_log(options.state_folder)
     inventory = collect(options.root).model_copy(update={"agent_version": VERSION})
     # Before any thread: a mount namespace belongs to the threads that exist when it is made.
     roots = private_roots(inventory.mounts)

@@ -9,7 +9,7 @@ import socket
 import sys
 from pathlib import Path
 
-from agents.session import AgentSession, Credential
+from agents.session import AgentSession, Credential, keep_log
 from agents.target.app import TargetAgent
 from agents.version import VERSION
 from contracts.base import Model
@@ -39,6 +39,7 @@ async def _serve(configuration: HelperConfiguration) -> int:
 
     state = configuration.state_folder / "agent"
     state.mkdir(mode=0o700, parents=True, exist_ok=True)
+    keep_log(state)
     ca_file = state / "ca.pem"
     ca_file.write_text(configuration.ca_pem, encoding="ascii")
     session = AgentSession(

@@ -85,3 +85,29 @@ COPY_STATE_UNKNOWN: Final = ErrorCode(
     http_status=400,
     exit_code=2,
 )
+LOG_AGENT_AWAY: Final = ErrorCode(
+    code="SMS.REGISTRY.LOG_AGENT_AWAY",
+    cause="The agent of server {server_id} did not take the command to send its log within {seconds} s.",
+    remedy="See with `sms server show {server_id}` whether it is connected and of this release; on the server itself "
+    "its log is in log/agent.log below its state folder (default /var/lib/sms-agent).",
+    exit_code=4,
+)
+LOG_NOT_SENT: Final = ErrorCode(
+    code="SMS.REGISTRY.LOG_NOT_SENT",
+    cause="The agent of server {server_id} took the command to send its log, and has not sent it within {seconds} s.",
+    remedy="Ask for the log again with `sms server log {server_id}`.",
+    exit_code=4,
+)
+LOG_REFUSED: Final = ErrorCode(
+    code="SMS.REGISTRY.LOG_REFUSED",
+    cause="The log that the agent of server {server_id} sent was not taken: {reason}.",
+    remedy="An agent of this release sends no such log: look at the server, and install the agent anew.",
+    exit_code=4,
+)
+LOG_NOT_FOUND: Final = ErrorCode(
+    code="SMS.REGISTRY.LOG_NOT_FOUND",
+    cause="Server {server_id} has no {what}.",
+    remedy="Collect one with `sms server log {server_id}`.",
+    http_status=404,
+    exit_code=3,
+)

@@ -6,16 +6,22 @@ import time
 from datetime import UTC, datetime
 from typing import Final
 
+from contracts.envelope import Envelope
+from contracts.messages.agent import CommandAcknowledged
+from contracts.messages.agent_log import CollectLog
+from contracts.subjects import agent_command
 from services.registry.adapters.records import PAPERS, REFUSALS, SERVERS, ServerRecords
 from services.registry.agent_handlers import AgentHandlers
 from services.registry.handlers import Handlers
+from services.registry.log_handlers import ACKNOWLEDGED_WITHIN_S, LogHandlers
+from services.registry.log_records import LOG_CHUNKS, LOG_PARTS, LOGS, LogRecords
 from services.registry.progress import ProgressBoard
 from services.registry.settings import RegistrySettings
 from services.registry.source_handlers import SourceHandlers
-from services.registry.subscriptions import subscribe
+from services.registry.subscriptions import subscribe, subscribe_logs
 from shared.service import ServiceContext
 
-COLLECTIONS: Final = (SERVERS, PAPERS, REFUSALS)
+COLLECTIONS: Final = (SERVERS, PAPERS, REFUSALS, LOGS, LOG_CHUNKS, LOG_PARTS)
 
 
 def _now() -> datetime:
@@ -31,5 +37,12 @@ async def wire(context: ServiceContext) -> None:
     progress = ProgressBoard()
     single = Handlers(servers, agents.last_seen_at, progress, _now)
     sources = SourceHandlers(servers, single, agents.last_seen_at, progress, settings, _now)
+
+    async def command(account: str, server_id: str, message: CollectLog, cause: Envelope) -> CommandAcknowledged:
+        subject = agent_command(account, server_id, message.VERB)
+        return await context.bus.request(subject, message, CommandAcknowledged, ACKNOWLEDGED_WITHIN_S, cause=cause)
+
+    logs = LogHandlers(LogRecords(context.store), servers, command, settings, _now)
     subscribe(context.bus, single, sources, agents, progress)
+    subscribe_logs(context.bus, logs)
     context.run_in_background("silence-watch", agents.watch_silence)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from contracts.messages.agent import AgentHeartbeat, AgentInventory, AgentProgress, AgentRegistered
+from contracts.messages.agent_log import AgentLogChunk
 from contracts.messages.feasibility import FeasibilityChecked
-from contracts.messages.registry import DeleteServer, ListServers, ShowServer
+from contracts.messages.registry import DeleteServer, ListServers, ServerDeleted, ShowServer
+from contracts.messages.server_log import CollectServerLog, ListServerLogs, ReadServerLog
 from contracts.messages.source import (
     AdmitServer,
     DeleteServers,
@@ -21,6 +23,7 @@ from contracts.messages.task import TaskChanged, TaskCreated
 from contracts.subjects import agent_status_filter, evt_filter, req
 from services.registry.agent_handlers import AgentHandlers
 from services.registry.handlers import Handlers
+from services.registry.log_handlers import LogHandlers
 from services.registry.progress import ProgressBoard
 from services.registry.source_handlers import SourceHandlers
 from shared.bus import ServiceBus
@@ -51,3 +54,12 @@ def subscribe(
     bus.on_request(req("registry", "untag"), UntagServer, sources.untag)
     bus.on_request(req("registry", "list-tags"), ListTags, sources.list_tags)
     bus.on_request(req("registry", "admit"), AdmitServer, sources.admit)
+
+
+def subscribe_logs(bus: ServiceBus, logs: LogHandlers) -> None:
+    """What there is about the logs of agents."""
+    bus.on_event(agent_status_filter("log"), AgentLogChunk, logs.on_chunk)
+    bus.on_event(evt_filter("server", "deleted"), ServerDeleted, logs.on_server_deleted)
+    bus.on_request(req("registry", "collect-log"), CollectServerLog, logs.collect)
+    bus.on_request(req("registry", "list-logs"), ListServerLogs, logs.list_logs)
+    bus.on_request(req("registry", "read-log"), ReadServerLog, logs.read)
