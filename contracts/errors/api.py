@@ -77,3 +77,24 @@ API_UNKNOWN_VERSION: Final = ErrorCode(
     http_status=404,
     exit_code=3,
 )
+API_KEY_REUSED: Final = ErrorCode(
+    code="SMS.API.KEY_REUSED",
+    cause="The key {key} in X-Sms-Idempotency-Key was used for another request within the last {kept_s} s.",
+    remedy="Use a new key for each new request, and the same key only to repeat one.",
+    http_status=422,
+    exit_code=2,
+)
+API_ANSWER_NOT_KEPT: Final = ErrorCode(
+    code="SMS.API.ANSWER_NOT_KEPT",
+    cause="The request was carried out before, and its answer held a secret, which is shown once.",
+    remedy="Use the answer of the first request; if it was lost, delete what was made and make it anew.",
+    http_status=409,
+    exit_code=4,
+)
+API_STILL_RUNNING: Final = ErrorCode(
+    code="SMS.API.STILL_RUNNING",
+    cause="The same request is being carried out since {seconds} s, and has no answer yet.",
+    remedy="Send it again after a few seconds: it is carried out once.",
+    http_status=503,
+    exit_code=6,
+)

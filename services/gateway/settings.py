@@ -13,6 +13,7 @@ class GatewaySettings(ServiceSettings):
     """Prefix ``SMS_GATEWAY_``.
 
     listen: HOST:PORT. certificate_file and key_file: PEM, of the installation's authority.
+    claim_s: after this time a request without an answer counts as one whose process was killed.
     """
 
     model_config = service_config("gateway")
@@ -22,6 +23,7 @@ class GatewaySettings(ServiceSettings):
     certificate_file: Path = Field(default=Path("api/server.pem"))
     key_file: Path = Field(default=Path("api/server.key"))
     clock_window_s: int = Field(default=300, ge=1)
+    claim_s: float = Field(default=15, gt=0)
     max_body_bytes: int = Field(default=1 << 20, ge=1024)
     max_connections: int = Field(default=512, ge=1)
     request_head_timeout_s: float = Field(default=10, gt=0)

@@ -12,6 +12,7 @@ from contracts.base import Message
 from contracts.errors import MigrationError
 from contracts.errors.api import API_DENIED
 from services.gateway.domain.ports import Services
+from services.gateway.domain.trace import printable
 
 M = TypeVar("M", bound=Message)
 Permission = Callable[[str, tuple[str, ...]], Awaitable[bool]]
@@ -21,8 +22,8 @@ Permission = Callable[[str, tuple[str, ...]], Awaitable[bool]]
 class Call:
     """An admitted request: signed by an active key of this user, who may do the route's action.
 
-    idempotency_key: the same for every repeat of the request; to be handed on in each creating message.
-    language: the header X-Language, "en-us" without one.
+    idempotency_key: the same for every repeat of a change, to be handed on in each creating message; "" for a query.
+    language: the header X-Language in lower case, "en-us" without one.
     """
 
     account: str
@@ -38,8 +39,8 @@ class Call:
 
     @property
     def actor(self) -> str:
-        """Whom the trace names."""
-        return self.user_name
+        """Whom the trace names: the user, as printable ASCII."""
+        return printable(self.user_name)
 
     async def ask(self, service: str, verb: str, message: Message, reply_model: type[M]) -> M:
         """Ask a service in this user's name. Raises MigrationError, which becomes the answer."""

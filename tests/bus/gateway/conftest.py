@@ -17,14 +17,17 @@ import pytest
 from contracts.envelope import Envelope
 from contracts.messages.api import AuthorizeRequest, RequestAuthorization
 from contracts.subjects import req
+from services.gateway.api.router import ApiRouter
 from services.gateway.bootstrap import COLLECTIONS, wire
+from services.gateway.routes import ROUTERS
 from services.gateway.settings import GatewaySettings
-from shared.bus_server.installation import write_api_certificate
+from shared.bus_server.installation import ApiFiles, write_api_certificate
 from shared.service import ServiceContext
 from tests.bus.conftest import Bench
 from tests.servers import free_port
 from tests.signing import SdkSignature
 
+REPOSITORY = Path(__file__).parents[3]
 KEYS = {"AKOWNER": "secret-of-owner", "AKREADER": "secret-of-reader", "AKOTHER": "secret-of-other"}
 ACCOUNTS = {"AKOWNER": "default", "AKREADER": "default", "AKOTHER": "other"}
 
@@ -66,6 +69,7 @@ class GatewayBench:
                 "request_timeout_s": 2,
                 "request_head_timeout_s": 1,
                 "max_body_bytes": 4096,
+                "claim_s": 1,
             }
         )
         self.identity = FakeIdentity()
@@ -93,25 +97,34 @@ class GatewayBench:
         await self._identity.aclose()
 
 
-def write_api_certificate_in(folder: Path, port: int):  # type: ignore[no-untyped-def]
+def write_api_certificate_in(folder: Path, port: int) -> ApiFiles:
     (folder / "keys").mkdir(mode=0o700, exist_ok=True)
     return write_api_certificate(folder, listen=f"127.0.0.1:{port}", now=datetime.now(UTC))
+
+
+async def start_gateway(stack: AsyncExitStack, gateway: GatewayBench, *routers: ApiRouter) -> None:
+    """Until it listens; routers: of the test, besides the gateway's own."""
+
+    async def wire_all(context: ServiceContext) -> None:
+        await wire(context, (*ROUTERS, *routers))
+
+    gateway.context = await stack.enter_async_context(gateway.bench.running(gateway.settings, wire_all, COLLECTIONS))
+    async with asyncio.timeout(10):
+        while True:
+            try:
+                _, writer = await asyncio.open_connection("127.0.0.1", gateway.port)
+            except OSError:
+                await asyncio.sleep(0.02)
+                continue
+            writer.close()
+            return
 
 
 @pytest.fixture
 async def gateway(bench: Bench, tmp_path: Path) -> AsyncIterator[GatewayBench]:
     gateway = GatewayBench(bench, tmp_path)
     await gateway.start_identity()
-    async with bench.running(gateway.settings, wire, COLLECTIONS) as context:
-        gateway.context = context
-        async with asyncio.timeout(10):
-            while True:
-                try:
-                    _, writer = await asyncio.open_connection("127.0.0.1", gateway.port)
-                except OSError:
-                    await asyncio.sleep(0.02)
-                    continue
-                writer.close()
-                break
+    async with AsyncExitStack() as stack:
+        await start_gateway(stack, gateway)
         yield gateway
     await gateway.stop_identity()
