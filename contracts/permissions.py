@@ -120,7 +120,7 @@ _USERS: Final = (
     ),
     BusUser(
         name="identity",
-        says=(f"{ROOT}.evt.*.credential.>",),
+        says=tuple(f"{ROOT}.evt.*.{aggregate}.>" for aggregate in ("credential", "account", "user", "group", "policy")),
         hears=(AUTHENTICATION_SUBJECT, f"{ROOT}.enrol.*.*"),
         reads=(COMMAND_STREAM,),
         may_answer_anyone=True,

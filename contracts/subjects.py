@@ -31,7 +31,7 @@ def cmd(service: str, verb: str) -> str:
 
 def evt(account: str, aggregate: str, identifier: str, what: str) -> str:
     """A fact: JetStream stream EVT. Aggregates: server, task, target, certificate, credential, trace, template,
-    project, wave, agreement, cost, notification."""
+    project, wave, agreement, cost, notification, account, user, group, policy."""
     return f"{ROOT}.evt.{token(account)}.{token(aggregate)}.{token(identifier)}.{token(what)}"
 
 

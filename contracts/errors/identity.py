@@ -8,7 +8,7 @@ from contracts.errors.code import ErrorCode
 
 TOO_MANY_CREDENTIALS: Final = ErrorCode(
     code="SMS.IDENTITY.TOO_MANY_CREDENTIALS",
-    cause="{active} credentials of account {account} are active; at most {limit} may be.",
+    cause="{active} credentials of {holder} are active; at most {limit} may be.",
     remedy="Disable one that is no longer used (`sms credential list`, `sms credential disable ACCESS_KEY`).",
     http_status=409,
     exit_code=4,

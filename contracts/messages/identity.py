@@ -9,36 +9,48 @@ from contracts.base import Message, MessageKind, Model
 
 
 class CredentialView(Model):
-    """A credential without its secret."""
+    """A credential without its secret. last_used_at: to a minute; None for a key that was never used."""
 
     access_key: str
     is_active: bool = True
     created_at: datetime | None = None
     description: str = ""
+    user_id: str = ""
+    user_name: str = ""
+    last_used_at: datetime | None = None
 
 
 class CreateCredential(Message):
-    """Request ``identity.create-credential``."""
+    """Request ``identity.create-credential``. user_id: whose key it is, "" for the account's root user.
+
+    idempotency_key: a repeated request answers with the same access key and without its secret; "" makes a new key
+    each time.
+    """
 
     TYPE: ClassVar[str] = "sms.identity.create-credential"
     KIND: ClassVar[MessageKind] = "request"
     description: str = ""
+    user_id: str = ""
+    idempotency_key: str = ""
 
 
 class CredentialSecret(Message):
-    """The only message that holds a secret key; it is a reply, never kept, and cannot be asked for again."""
+    """A new key with its secret: a reply, never kept, which cannot be asked for again (secret_key is "" then)."""
 
     TYPE: ClassVar[str] = "sms.identity.credential-secret"
     KIND: ClassVar[MessageKind] = "reply"
     access_key: str
     secret_key: str
+    user_id: str = ""
+    user_name: str = ""
 
 
 class ListCredentials(Message):
-    """Request ``identity.list-credentials``."""
+    """Request ``identity.list-credentials``. user_id: only this user's, "" for all of the account."""
 
     TYPE: ClassVar[str] = "sms.identity.list-credentials"
     KIND: ClassVar[MessageKind] = "request"
+    user_id: str = ""
 
 
 class CredentialList(Message):
@@ -54,6 +66,32 @@ class DisableCredential(Message):
     with it are cut too and refused from then on."""
 
     TYPE: ClassVar[str] = "sms.identity.disable-credential"
+    KIND: ClassVar[MessageKind] = "request"
+    access_key: str
+
+
+class EnableCredential(Message):
+    """Request ``identity.enable-credential``: use a disabled key again; its user may have two active ones."""
+
+    TYPE: ClassVar[str] = "sms.identity.enable-credential"
+    KIND: ClassVar[MessageKind] = "request"
+    access_key: str
+
+
+class RotateCredential(Message):
+    """Request ``identity.rotate-credential``: a second key for the same user; the first works until it is disabled."""
+
+    TYPE: ClassVar[str] = "sms.identity.rotate-credential"
+    KIND: ClassVar[MessageKind] = "request"
+    access_key: str
+    idempotency_key: str
+    description: str = ""
+
+
+class DeleteCredential(Message):
+    """Request ``identity.delete-credential``: as disabling, and for good; the sealed secret is destroyed."""
+
+    TYPE: ClassVar[str] = "sms.identity.delete-credential"
     KIND: ClassVar[MessageKind] = "request"
     access_key: str
 
@@ -98,6 +136,7 @@ class CredentialCreated(Message):
     TYPE: ClassVar[str] = "sms.identity.credential-created"
     KIND: ClassVar[MessageKind] = "event"
     access_key: str
+    user_id: str = ""
 
 
 class CredentialDisabled(Message):
@@ -106,6 +145,25 @@ class CredentialDisabled(Message):
     TYPE: ClassVar[str] = "sms.identity.credential-disabled"
     KIND: ClassVar[MessageKind] = "event"
     access_key: str
+    user_id: str = ""
+
+
+class CredentialEnabled(Message):
+    """Event ``credential.<access key>.enabled``."""
+
+    TYPE: ClassVar[str] = "sms.identity.credential-enabled"
+    KIND: ClassVar[MessageKind] = "event"
+    access_key: str
+    user_id: str = ""
+
+
+class CredentialDeleted(Message):
+    """Event ``credential.<access key>.deleted``."""
+
+    TYPE: ClassVar[str] = "sms.identity.credential-deleted"
+    KIND: ClassVar[MessageKind] = "event"
+    access_key: str
+    user_id: str = ""
 
 
 class AgentEnrolled(Message):

@@ -7,25 +7,32 @@ import logging
 from datetime import UTC, datetime
 
 from contracts.permissions import CONNECTION_CUTTER
+from services.identity.account_handlers import AccountHandlers
 from services.identity.adapters.authentication import AuthenticationResponder
 from services.identity.adapters.bus_login import BusAddress, connect
 from services.identity.adapters.connection_cutter import SystemAccountCutter
 from services.identity.adapters.seals import FileSeal
 from services.identity.adapters.user_jwt import AnswerSigner
 from services.identity.authorizer import Authorizer
+from services.identity.credential_handlers import CredentialHandlers
 from services.identity.denials import DenialTrace
 from services.identity.directory import Directory
 from services.identity.domain.directory import INSTALLATION_ACCOUNT
 from services.identity.domain.ports import Seal
-from services.identity.enrolments import SERVICE, Enrolments
+from services.identity.enrolments import Enrolments
+from services.identity.facts import SERVICE
+from services.identity.group_handlers import GroupHandlers
 from services.identity.handlers import Handlers
 from services.identity.key_uses import KeyUses
 from services.identity.logins import Logins
+from services.identity.policy_handlers import PolicyHandlers
 from services.identity.principals import Principals
 from services.identity.records import IdentityRecords
+from services.identity.revocations import Revocations
 from services.identity.root_credential import import_root_credential, read_root_credential
 from services.identity.settings import IdentitySettings
-from services.identity.subscriptions import subscribe
+from services.identity.subscriptions import AllHandlers, subscribe
+from services.identity.user_handlers import UserHandlers
 from shared.service import ServiceContext
 from shared.store.port import ConflictError, StoreUnavailableError
 from shared.telemetry import log
@@ -53,12 +60,22 @@ async def wire(context: ServiceContext) -> None:
     denials = DenialTrace(records)
     context.run_in_background("denial-trace", denials.run)
     principals = Principals(records, directory, seal)
-    responder = AuthenticationResponder(logins_connection, Logins(records, principals, seal), signer, denials)
-    await responder.start()
     uses = KeyUses(records, interval_s=settings.key_use_interval_s)
     context.run_in_background("key-uses", uses.run)
-    handlers = Handlers(records, directory, principals, seal, cutter, Enrolments(records, cutter))
-    subscribe(context.bus, handlers, Authorizer(principals, uses))
+    logins = Logins(records, principals, seal, uses)
+    await AuthenticationResponder(logins_connection, logins, signer, denials).start()
+    revocations = Revocations(records, directory, principals, cutter)
+    credentials = CredentialHandlers(records, directory, seal, revocations)
+    handlers = AllHandlers(
+        agents=Handlers(records, seal, cutter, Enrolments(records, cutter)),
+        authorizer=Authorizer(principals, uses),
+        accounts=AccountHandlers(directory, credentials, revocations),
+        users=UserHandlers(directory, credentials, revocations),
+        groups=GroupHandlers(directory, revocations),
+        policies=PolicyHandlers(directory, revocations),
+        credentials=credentials,
+    )
+    subscribe(context.bus, handlers)
     _clean_in_background(context, records, interval_s=settings.cleaning_interval_s)
 
     async def watch_connections() -> None:

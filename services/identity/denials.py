@@ -9,7 +9,7 @@ from typing import Final
 from contracts.messages.identity import LoginDenied
 from contracts.subjects import audit
 from services.identity.domain.ports import Denial
-from services.identity.enrolments import SERVICE
+from services.identity.facts import SERVICE
 from services.identity.records import DenialCount, IdentityRecords
 from shared.store.port import ConflictError, OutgoingMessage, StoreUnavailableError
 from shared.telemetry import log

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Final, TypeVar
 
 from contracts.base import Model
+from contracts.errors import MigrationError
+from contracts.errors.access import UNKNOWN_GROUP, UNKNOWN_POLICY, UNKNOWN_USER
 from services.identity.domain.directory import Account, Group, Policy, User, root_user, root_user_id
 from shared.store.port import Collection, ConflictError, Scalar, Store, Unique
 from shared.store.typed import Stored, TypedCollection
@@ -53,6 +55,27 @@ class Directory:
         for name in names:
             await self.ensure_account(name, now=now)
 
+    async def existing_user(self, account: str, user_id: str) -> Stored[User]:
+        """Raises SMS.IDENTITY.UNKNOWN_USER, for another account's user as well."""
+        stored = await self.users.load(account, user_id) if user_id else None
+        if stored is None or stored.value.is_deleted:
+            raise MigrationError(UNKNOWN_USER, user=user_id)
+        return stored
+
+    async def existing_group(self, account: str, group_id: str) -> Stored[Group]:
+        """Raises SMS.IDENTITY.UNKNOWN_GROUP, for another account's group as well."""
+        stored = await self.groups.load(account, group_id) if group_id else None
+        if stored is None or stored.value.is_deleted:
+            raise MigrationError(UNKNOWN_GROUP, group=group_id)
+        return stored
+
+    async def existing_policy(self, account: str, policy_id: str) -> Stored[Policy]:
+        """One of the account's own. Raises SMS.IDENTITY.UNKNOWN_POLICY, for another account's policy as well."""
+        stored = await self.policies.load(account, policy_id) if policy_id else None
+        if stored is None or stored.value.is_deleted:
+            raise MigrationError(UNKNOWN_POLICY, policy=policy_id)
+        return stored
+
     async def groups_of(self, user: User) -> list[Group]:
         """The groups that still exist."""
         return await _existing(self.groups, user.account, user.group_ids)
@@ -62,13 +85,13 @@ class Directory:
         return await _existing(self.policies, account, identifiers)
 
     async def every(
-        self, collection: TypedCollection[_M], account: str, where: dict[str, Scalar] | None = None
+        self, collection: TypedCollection[_M], account: str, where: Mapping[str, Scalar] | None = None
     ) -> list[_M]:
         """All records of an account, in the order of their ids."""
         return [stored.value for stored in await self.every_stored(collection, account, where)]
 
     async def every_stored(
-        self, collection: TypedCollection[_M], account: str, where: dict[str, Scalar] | None = None
+        self, collection: TypedCollection[_M], account: str, where: Mapping[str, Scalar] | None = None
     ) -> list[Stored[_M]]:
         """As `every`, with the versions."""
         found: list[Stored[_M]] = []

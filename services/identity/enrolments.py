@@ -16,11 +16,11 @@ from contracts.messages.identity import AgentEnrolled
 from contracts.subjects import evt
 from services.identity.domain.ports import ConnectionCutter
 from services.identity.domain.records import Agent, Token
+from services.identity.facts import SERVICE
 from services.identity.records import IdentityRecords
 from shared.store.port import ConflictError, DuplicateError, OutgoingMessage
 from shared.store.typed import Stored
 
-SERVICE: Final = "identity"
 # Who loses a race against a repetition of its own request finds what that one wrote.
 _ATTEMPTS: Final = 5
 _MAX_FINGERPRINTS: Final = 16

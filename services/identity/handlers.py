@@ -1,4 +1,4 @@
-"""One coroutine per message: load, decide, save, and cut what must not live on."""
+"""One coroutine per message about agents: load, decide, save, and cut what must not live on."""
 
 from __future__ import annotations
 
@@ -9,31 +9,14 @@ from typing import Final
 
 from contracts.envelope import Envelope
 from contracts.errors import MigrationError
-from contracts.errors.identity import TOKEN_VALIDITY, TOO_MANY_CREDENTIALS, UNKNOWN_CREDENTIAL
+from contracts.errors.identity import TOKEN_VALIDITY
 from contracts.login import user_name
 from contracts.messages.agent import EnrolAgent, EnrolReply
-from contracts.messages.identity import (
-    CreateCredential,
-    CredentialCreated,
-    CredentialDisabled,
-    CredentialList,
-    CredentialSecret,
-    CredentialView,
-    DisableCredential,
-    EnrolmentToken,
-    IssueEnrolmentToken,
-    ListCredentials,
-    RefuseAgent,
-)
-from contracts.messages.reply import Accepted
-from contracts.subjects import evt
-from services.identity.directory import Directory
+from contracts.messages.identity import EnrolmentToken, IssueEnrolmentToken, RefuseAgent
 from services.identity.domain.ports import ConnectionCutter, Seal
-from services.identity.domain.records import PLACES, Agent, Credential, Token
-from services.identity.enrolments import SERVICE, Enrolments, new_agent_id
-from services.identity.principals import Principals
+from services.identity.domain.records import Agent, Token
+from services.identity.enrolments import Enrolments, new_agent_id
 from services.identity.records import IdentityRecords
-from shared.store.port import DuplicateError, OutgoingMessage
 from shared.store.typed import Stored
 from shared.telemetry import log
 
@@ -43,13 +26,11 @@ _MAX_VALID_S: Final = 86_400
 
 
 class Handlers:
-    """Everything that identity is asked and told over the bus, but for logins themselves."""
+    """What is asked and told of agents; logins themselves are in `logins`."""
 
     def __init__(
         self,
         records: IdentityRecords,
-        directory: Directory,
-        principals: Principals,
         seal: Seal,
         cutter: ConnectionCutter,
         enrolments: Enrolments,
@@ -57,80 +38,10 @@ class Handlers:
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._records = records
-        self._directory = directory
-        self._principals = principals
         self._seal = seal
         self._cutter = cutter
         self._enrolments = enrolments
         self._clock = clock
-
-    async def create_credential(self, request: CreateCredential, envelope: Envelope) -> CredentialSecret:
-        """The secret key leaves in this reply and nowhere else."""
-        account = envelope.account
-        root = await self._directory.ensure_account(account, now=self._clock())
-        access_key = "AK" + secrets.token_hex(9).upper()
-        secret_key = secrets.token_urlsafe(_SECRET_BYTES)
-        sealed = self._seal.seal(secret_key, account=account, identifier=access_key, version=1)
-        created = CredentialCreated(access_key=access_key)
-        for place in PLACES:
-            credential = Credential(
-                account=account,
-                access_key=access_key,
-                place=place,
-                secret=sealed,
-                created_at=self._clock(),
-                description=request.description,
-                user_id=root.id,
-            )
-            outbox = [_event(envelope, access_key, "created", created)]
-            try:
-                await self._records.credentials.save(account, access_key, credential, expected_version=0, outbox=outbox)
-            except DuplicateError:
-                continue
-            return CredentialSecret(access_key=access_key, secret_key=secret_key)
-        raise MigrationError(TOO_MANY_CREDENTIALS, active=len(PLACES), account=account, limit=len(PLACES))
-
-    async def list_credentials(self, _: ListCredentials, envelope: Envelope) -> CredentialList:
-        """Newest last; disabled ones stay in the list."""
-        found: list[Credential] = []
-        after = ""
-        while page := await self._records.credentials.find(envelope.account, after=after, limit=500):
-            found += [stored.value for stored in page]
-            after = page[-1].id
-        found.sort(key=lambda credential: credential.created_at)
-        return CredentialList(
-            credentials=tuple(
-                CredentialView(
-                    access_key=credential.access_key,
-                    is_active=credential.is_active,
-                    created_at=credential.created_at,
-                    description=credential.description,
-                )
-                for credential in found
-            )
-        )
-
-    async def disable_credential(self, request: DisableCredential, envelope: Envelope) -> Accepted:
-        """Answers when the live connections are cut. Repeated, it cuts again what should not be there."""
-        account, access_key = envelope.account, request.access_key
-        stored = await self._records.credentials.load(account, access_key)
-        if stored is None:
-            raise MigrationError(UNKNOWN_CREDENTIAL, access_key=access_key)
-        if stored.value.is_active:
-            disabled = stored.value.model_copy(update={"is_active": False})
-            outbox = [_event(envelope, access_key, "disabled", CredentialDisabled(access_key=access_key))]
-            await self._records.credentials.save(
-                account, access_key, disabled, expected_version=stored.version, outbox=outbox
-            )
-        self._principals.forget_account(account)
-        agents = await self._records.agents_enrolled_by(account, access_key)
-        names = [
-            user_name("ak", access_key),
-            user_name("events", access_key),
-            *(user_name("agent", agent.agent_id) for agent in agents),
-        ]
-        await self._cutter.cut(names)
-        return Accepted(id=access_key)
 
     async def issue_enrolment_token(self, request: IssueEnrolmentToken, envelope: Envelope) -> EnrolmentToken:
         """Repeated with the same request_id: a new secret for the same agent id, the earlier one being void."""
@@ -185,10 +96,3 @@ class Handlers:
         if not stored.value.is_void:
             void = stored.value.model_copy(update={"is_void": True})
             await self._records.tokens.save(stored.account, stored.id, void, expected_version=stored.version)
-
-
-def _event(
-    cause: Envelope, access_key: str, what: str, message: CredentialCreated | CredentialDisabled
-) -> OutgoingMessage:
-    subject = evt(cause.account, "credential", access_key, what)
-    return OutgoingMessage.of(subject, message, source=SERVICE, account=cause.account, cause=cause)

@@ -18,20 +18,22 @@ from services.identity.domain.logins import (
 )
 from services.identity.domain.ports import Seal
 from services.identity.domain.records import SealedSecret
+from services.identity.key_uses import KeyUses
 from services.identity.principals import Principals
 from services.identity.records import IdentityRecords
 
 _ENROL: Final = "sms:agent:enrol"
-_SUBSCRIBE: Final = "sms:event:subscribe"
+SUBSCRIBE: Final = "sms:event:subscribe"
 
 
 class Logins:
     """Decides over logins; nothing is remembered of a refused one but what the caller traces."""
 
-    def __init__(self, records: IdentityRecords, principals: Principals, seal: Seal) -> None:
+    def __init__(self, records: IdentityRecords, principals: Principals, seal: Seal, uses: KeyUses) -> None:
         self._records = records
         self._principals = principals
         self._seal = seal
+        self._uses = uses
 
     async def admit(self, user: str, password: str, *, now: datetime) -> Grant:
         """The permissions of a genuine login. Raises DeniedError with the reason for the trace."""
@@ -49,7 +51,7 @@ class Logins:
                 account = await self._access_key(claim, may=_ENROL)
                 return account, grant_enrolment("ak", account, claim.identifier)
             case "events":
-                account = await self._access_key(claim, may=_SUBSCRIBE)
+                account = await self._access_key(claim, may=SUBSCRIBE)
                 return account, grant_events(account, claim.identifier)
             case "token":
                 return await self._token(claim, now=now)
@@ -71,6 +73,7 @@ class Logins:
             raise DeniedError("disabled", account=known.account)
         if not decide_for(principal, may).is_allowed:
             raise DeniedError(f"not allowed: {may}", account=known.account)
+        self._uses.note(known)
         return known.account
 
     async def _token(self, claim: LoginClaim, *, now: datetime) -> tuple[str, Grant]:
@@ -82,6 +85,8 @@ class Logins:
         secret = self._open(known.account, known.token_id, known.secret, known.secret_version)
         if not has_shared_secret(claim, secret):
             raise DeniedError("signature", account=known.account)
+        if not await self._principals.is_account_enabled(known.account):
+            raise DeniedError("account disabled", account=known.account)
         if known.is_void or now >= known.expires_at:
             raise DeniedError("expired", account=known.account)
         return known.account, grant_enrolment("token", known.account, known.token_id)
@@ -100,6 +105,8 @@ class Logins:
             credential = await self._records.credential(known.credential_id)
             if credential is None or await self._principals.read(credential.value) is None:
                 raise DeniedError("credential disabled", account=known.account)
+        elif not await self._principals.is_account_enabled(known.account):
+            raise DeniedError("account disabled", account=known.account)
         return known.account, grant_agent(known.account, known.agent_id)
 
     def _open(self, account: str, identifier: str, sealed: SealedSecret, version: int) -> str:

@@ -95,15 +95,19 @@ class Principals:
 
     async def read(self, credential: Credential, secret: str = "") -> Principal | None:
         """As `principal`, from the store and kept nowhere."""
-        account = await self._directory.accounts.load(credential.account, credential.account)
         user_id = credential.user_id or root_user_id(credential.account)
         user = await self._directory.users.load(credential.account, user_id)
-        if not credential.is_active or account is None or not account.value.is_enabled:
+        if not credential.is_active or not await self.is_account_enabled(credential.account):
             return None
         if user is None or not user.value.is_active:
             return None
         policies = () if user.value.is_root else await self.policies_of(user.value)
         return Principal(credential=credential, secret=secret, user=user.value, policies=policies)
+
+    async def is_account_enabled(self, account: str) -> bool:
+        """An account that has never had a key, only helpers' tokens, has no record; its users are looked for anyway."""
+        stored = await self._directory.accounts.load(account, account)
+        return stored is None or stored.value.is_enabled
 
     async def policies_of(self, user: User) -> tuple[NamedPolicy, ...]:
         """The user's own policies and those of his groups, each once."""

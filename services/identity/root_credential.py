@@ -13,8 +13,8 @@ from contracts.messages.identity import CredentialCreated
 from contracts.subjects import evt, token
 from services.identity.directory import Directory
 from services.identity.domain.ports import Seal
-from services.identity.domain.records import PLACES, Credential
-from services.identity.enrolments import SERVICE
+from services.identity.domain.records import INSTALLATION_PLACE, Credential
+from services.identity.facts import SERVICE
 from services.identity.records import IdentityRecords
 from shared.store.port import ConflictError, DuplicateError, OutgoingMessage
 from shared.telemetry import log
@@ -59,25 +59,21 @@ async def import_root_credential(
         return
     sealed = seal.seal(credential.secret_key.get_secret_value(), account=account, identifier=access_key, version=1)
     subject = evt(account, "credential", access_key, "created")
-    for place in PLACES:
-        record = Credential(
-            account=account,
-            access_key=access_key,
-            place=place,
-            secret=sealed,
-            created_at=now,
-            description=_DESCRIPTION,
-            user_id=root.id,
-        )
-        event = OutgoingMessage.of(
-            subject, CredentialCreated(access_key=access_key), source=SERVICE, account=account, actor=SERVICE
-        )
-        try:
-            await records.credentials.save(account, access_key, record, expected_version=0, outbox=[event])
-        except DuplicateError:
-            continue
-        except ConflictError:
-            return  # another replica was first
-        log("root credential taken over", account=account, access_key=access_key)
-        return
-    raise ValueError(f"the root user of account {account} has two active keys already: disable one of them")
+    record = Credential(
+        account=account,
+        access_key=access_key,
+        place=INSTALLATION_PLACE,
+        secret=sealed,
+        created_at=now,
+        description=_DESCRIPTION,
+        user_id=root.id,
+    )
+    created = CredentialCreated(access_key=access_key, user_id=root.id)
+    event = OutgoingMessage.of(subject, created, source=SERVICE, account=account, actor=SERVICE)
+    try:
+        await records.credentials.save(account, access_key, record, expected_version=0, outbox=[event])
+    except DuplicateError:
+        raise ValueError(f"account {account} has another root key of its installation, which is active") from None
+    except ConflictError:
+        return  # another replica was first
+    log("root credential taken over", account=account, access_key=access_key)

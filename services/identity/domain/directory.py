@@ -27,13 +27,17 @@ def root_user_id(account: str) -> str:
 
 
 class Account(Model):
-    """An owner of things. Disabled, none of its keys and agents is let in."""
+    """An owner of things. Disabled, none of its keys and agents is let in.
+
+    made_by: account and idempotency key of the request that made it; "" when it came with its first key.
+    """
 
     name: str
     is_enabled: bool = True
     description: str = ""
     quotas: AccountQuotas = AccountQuotas()
     created_at: datetime
+    made_by: str = ""
 
 
 class User(Model):

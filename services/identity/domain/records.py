@@ -9,8 +9,17 @@ from contracts.base import Model
 from contracts.login import LoginForm
 from contracts.messages.agent import AgentRole
 
-# Two active keys for each user, so that one can be replaced while the other still works.
-PLACES: Final = ("first", "second")
+_PLACES: Final = ("first", "second")
+# The key that the installation itself was made with; it takes none of the root user's two places.
+INSTALLATION_PLACE: Final = "installation"
+
+
+def places_of(user_id: str, *, is_root: bool) -> tuple[str, ...]:
+    """The two places for active keys of a user: one can be replaced while the other still works.
+
+    Each is taken at most once in an account, whoever asks at the same moment.
+    """
+    return _PLACES if is_root else tuple(f"{user_id}/{place}" for place in _PLACES)
 
 
 class SealedSecret(Model):
@@ -24,8 +33,8 @@ class SealedSecret(Model):
 class Credential(Model):
     """An access key with its secret key. secret_version is part of what the seal binds.
 
-    place: one of the two that each user has for active keys. user_id: "" is the account's root user, as of keys
-    that are older than users.
+    user_id: "" is the account's root user, as of keys that are older than users. place: what `places_of` says.
+    A deleted key stays without its secret, so that a repeated request cannot make it anew.
     """
 
     account: str
@@ -34,6 +43,7 @@ class Credential(Model):
     secret: SealedSecret
     secret_version: int = 1
     is_active: bool = True
+    is_deleted: bool = False
     created_at: datetime
     description: str = ""
     user_id: str = ""
