@@ -50,6 +50,11 @@ class Choice:
     profile: str = ""
     endpoint: str = ""
 
+    @property
+    def is_elsewhere(self) -> bool:
+        """Whether another installation is meant than that of the data folder."""
+        return bool(self.profile or self.endpoint)
+
 
 _NOTHING_CHOSEN: Final = Choice()
 _choice: ContextVar[Choice] = ContextVar("root options of this command line", default=_NOTHING_CHOSEN)

@@ -6,18 +6,22 @@ import asyncio
 import subprocess
 import sys
 import time
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from cli.api import on_api
 from cli.installation import DataFolder, ProcessState, SupervisorState
 from cli.options import DEFAULT_DATA_FOLDER, DataOption, OutputOption
 from cli.output import OutputFormat, err, out, print_fields, print_json, print_table
+from cli.profile_file import chosen, chosen_profile
 from cli.settings import CommandLineSettings
 from cli.supervisor.census import end_everything, processes_of
 from cli.supervisor.log_file import last_lines
 from cli.supervisor.plan import Addresses, prepare
 from cli.supervisor.run import HEALTHY_WITHIN_S, Supervisor, is_running, only_supervisor
+from contracts.api_views import InstallationStatus
 from contracts.errors import Failure, MigrationError
 from contracts.errors.cli import ALREADY_RUNNING, NOT_HEALTHY
 
@@ -85,8 +89,11 @@ def down(data: DataOption = DEFAULT_DATA_FOLDER, output: OutputOption = OutputFo
 
 
 def status(data: DataOption = DEFAULT_DATA_FOLDER, output: OutputOption = OutputFormat.TABLE) -> None:
-    """Show what runs, and where sources reach it."""
-    _print_status(DataFolder.at(data), output)
+    """Show what runs, and where sources reach it; of another machine (--profile) which services are healthy."""
+    if chosen().is_elsewhere:
+        _print_remote_status(data, output)
+    else:
+        _print_status(DataFolder.at(data), output)
 
 
 def _start_detached(folder: DataFolder, addresses: Addresses) -> None:
@@ -157,6 +164,16 @@ def _print_status(folder: DataFolder, output: OutputFormat) -> None:
             ("service", "state", "pid", "restarts"),
             ((process.name, process.state, process.pid or "", process.restarts) for process in processes),
         )
+
+
+def _print_remote_status(data: Path, output: OutputFormat) -> None:
+    found = on_api(data, lambda api: api.get("/v3/status", InstallationStatus))
+    url = chosen_profile(data).endpoint
+    if output is OutputFormat.JSON:
+        print_json({"api_url": url} | found.model_dump(mode="json"))
+        return
+    print_fields({"healthy": found.is_healthy, "API": url})
+    print_table(("service", "healthy"), ((one.name, one.is_healthy) for one in found.services))
 
 
 def _stopped(process: ProcessState) -> ProcessState:

@@ -16,6 +16,7 @@ from contracts.errors import MigrationError
 from contracts.errors.api import API_INTERNAL, API_INVALID_REQUEST, API_TOO_LARGE
 from services.gateway.api.call import Call
 from services.gateway.domain.failures import refusal
+from services.gateway.domain.freshness import only_if_changed
 from services.gateway.domain.reply import Reply
 from services.gateway.domain.route import Route
 from services.gateway.domain.signing import RawRequest
@@ -60,7 +61,7 @@ def route_class(route: Route, handle: Handle, *, max_body_bytes: int) -> type[AP
                     replayed = Request(request.scope, _body_again(raw.body))
                     return await _run(endpoint, replayed, request_id)
 
-                return response_of(await handle(raw, route, request.path_params, run))
+                return response_of(only_if_changed(raw, await handle(raw, route, request.path_params, run)))
 
             return serve
 

@@ -87,6 +87,13 @@ def test_logical_partitions_of_a_debian_installer_stay_where_they_are() -> None:
     assert placed == {1: MIB, 2: int((4001 + 1022 / 1024) * MIB), 5: 4002 * MIB}
 
 
+def test_a_logical_partition_without_an_extended_one_is_left_out_with_a_note() -> None:
+    source = disk(partition(1, 1, 4000), partition(5, 4002, 900, "swap", kind="logical"))
+    layout = plan_layout(inventory((source,), (mount("/", "sda1"),)))
+    assert [one.number for one in layout.disks[0].partitions] == [1]
+    assert any("sda5" in note and "left out" in note for note in layout.notes)
+
+
 def test_disk_without_migrated_file_systems_is_left_out_with_a_note() -> None:
     backup = disk(partition(1, 1, 1000, name="sdb1"), name="sdb")
     layout = plan_layout(inventory((backup, *USUAL.disks), USUAL.mounts))

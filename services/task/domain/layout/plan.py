@@ -146,7 +146,10 @@ def _notes(source: Disk, disk: TargetDisk) -> list[str]:
         kind = partition.file_system.kind if partition.file_system is not None else ""
         if kind and partition.name not in formatted:
             notes += [f"{partition.name} ({kind}) is not mounted; it is left empty on the target"]
-        if starts[partition.number] != partition.start_bytes:
+        if partition.number not in starts:
+            # What an agent says need not fit together: a logical partition without an extended one has no place.
+            notes += [f"{partition.name} ({partition.kind}) has no place in the partition table; it is left out"]
+        elif starts[partition.number] != partition.start_bytes:
             notes += [f"{partition.name} moves from byte {partition.start_bytes} to {starts[partition.number]}"]
     if disk.size_bytes != source.size_bytes:
         notes.append(f"{disk.name} has {disk.size_bytes} bytes; {source.name} has {source.size_bytes}")
