@@ -212,6 +212,7 @@ class ApiBench:
             "issuer_seed_file": self.files.issuer_seed_file,
             "system_seed_file": self.files.seed_file("identity_system"),
             "seal_key_file": self.files.keys_folder / f"{name}.seal",
+            "signing_key_file": self.files.keys_folder / "audit.signing",
             "root_credential_file": self.root_file,
             "listen": f"127.0.0.1:{self.api_port}",
             "certificate_file": self.api_files.certificate_file,
