@@ -39,7 +39,7 @@ HOST_AGENT: Final = "host-agent"
 DEFAULT_BUS_PORT: Final = 4222
 DEFAULT_API_PORT: Final = 8443
 # They keep secrets sealed in their stores, each under a key file of its own.
-_SEALS_AT_REST: Final = ("identity", "certificate_issuer", "task")
+_SEALS_AT_REST: Final = ("identity", "certificate_issuer", "task", "gateway")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,11 +9,20 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Final
 
+from fastapi import FastAPI
+
+from services.gateway.adapters import http_agents
+from services.gateway.adapters.agent_secrets import SealedSecrets
 from services.gateway.adapters.answers import ANSWERS, COUNTS, StoredAnswers, StoredTrace
 from services.gateway.adapters.server import HttpsServer
 from services.gateway.adapters.services import BusServices
 from services.gateway.answering import Answering
 from services.gateway.api.router import ApiRouter
+from services.gateway.bridge.commands import CommandKeeper
+from services.gateway.bridge.deliveries import Deliveries
+from services.gateway.bridge.desk import AgentDesk
+from services.gateway.bridge.listening import AgentListener
+from services.gateway.bridge.presence import Presence
 from services.gateway.denials import DenialTrace
 from services.gateway.handlers import Handlers
 from services.gateway.routes import ROUTERS
@@ -23,7 +32,7 @@ from shared.service import ServiceContext
 from shared.store import StoreUnavailableError
 from shared.telemetry import log
 
-COLLECTIONS: Final = (ANSWERS, COUNTS)
+COLLECTIONS: Final = (ANSWERS, COUNTS, *http_agents.COLLECTIONS)
 _CLEANING_INTERVAL_S: Final = 60
 
 
@@ -47,8 +56,10 @@ async def wire(context: ServiceContext, routers: Sequence[ApiRouter] = ROUTERS) 
         _now,
         clock_window_s=settings.clock_window_s,
     )
+    application = serve(handlers, max_body_bytes=settings.max_body_bytes, routers=routers)
+    _bridge(context, settings, application)
     server = HttpsServer(
-        serve(handlers, max_body_bytes=settings.max_body_bytes, routers=routers),
+        application,
         listen=settings.listen,
         certificate_file=settings.certificate_file,
         key_file=settings.key_file,
@@ -59,6 +70,19 @@ async def wire(context: ServiceContext, routers: Sequence[ApiRouter] = ROUTERS) 
     context.run_in_background("denial-trace", denials.run)
     context.run_in_background("cleaning", lambda: _clean(answers))
     context.run_in_background("https", server.run)
+
+
+def _bridge(context: ServiceContext, settings: GatewaySettings, application: FastAPI) -> None:
+    """Agents that speak HTTP: their desk for the routes, and their ear on the bus."""
+    agents = http_agents.StoredHttpAgents(context.store)
+    secrets = SealedSecrets(settings.seal_key_file)
+    keeper = CommandKeeper(agents, secrets, _now)
+    listener = AgentListener(context.bus, agents, keeper, refresh_s=settings.agents_refresh_s)
+    presence = Presence(http_agents.AgentsOnTheBus(context.bus), time.monotonic)
+    desk = AgentDesk(agents, presence, listener.listen, _now)
+    application.state.agents = desk
+    application.state.deliveries = Deliveries(desk, agents, secrets, _now)
+    context.run_in_background("agents-of-http", listener.run)
 
 
 async def _clean(answers: StoredAnswers) -> None:

@@ -13,6 +13,8 @@ class GatewaySettings(ServiceSettings):
     """Prefix ``SMS_GATEWAY_``.
 
     listen: HOST:PORT. certificate_file and key_file: PEM, of the installation's authority.
+    seal_key_file: of the secrets that agents of HTTP fetch; replicas share it. agents_refresh_s: after this time a
+    replica listens for the agents that another one has registered.
     claim_s: after this time a request without an answer counts as one whose process was killed.
     """
 
@@ -22,6 +24,8 @@ class GatewaySettings(ServiceSettings):
     listen: str = Field(default="127.0.0.1:8443")
     certificate_file: Path = Field(default=Path("api/server.pem"))
     key_file: Path = Field(default=Path("api/server.key"))
+    seal_key_file: Path = Field(default=Path("keys/gateway.seal"))
+    agents_refresh_s: float = Field(default=5, gt=0)
     clock_window_s: int = Field(default=300, ge=1)
     claim_s: float = Field(default=15, gt=0)
     max_body_bytes: int = Field(default=1 << 20, ge=1024)

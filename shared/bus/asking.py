@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from nats.aio.client import Client
 from nats.errors import Error as NatsError
@@ -59,11 +60,12 @@ class Asker:
         raise MigrationError(REQUEST_INVALID, subject=subject, reason=f"its reply is a {type(reply).__name__}")
 
     async def publish_core(
-        self, subject: str, message: Message, *, account: str, cause: Envelope | None, actor: str
+        self, subject: str, message: Message, *, account: str, cause: Envelope | None, actor: str, message_id: str = ""
     ) -> None:
         """See ServiceBus.publish_core."""
         client = self._connected()
-        headers = self._envelope(message, account, cause, actor).headers()
+        envelope = self._envelope(message, account, cause, actor)
+        headers = (replace(envelope, id=message_id) if message_id else envelope).headers()
         try:
             await client.publish(subject, message.model_dump_json().encode(), headers=headers)
         except (NatsError, OSError) as error:

@@ -45,7 +45,8 @@ def read_envelope(raw: Msg) -> Envelope:
         account = parts[position]
         if envelope.account != account:
             raise UnreadableMessageError("the envelope names another account than the subject")
-        if parts[2] == "agent" and not envelope.id.startswith(parts[4]):
+        is_status = parts[2] == "agent" and "status" in parts[5:6]
+        if is_status and not envelope.id.startswith(parts[4]):
             raise UnreadableMessageError("the message id does not begin with the agent's id")
     return replace(envelope, subject=raw.subject)
 
@@ -73,11 +74,11 @@ def may_reply_to(request_subject: str, reply_subject: str) -> bool:
     """Whether a service may answer there.
 
     A reply subject is the sender's choice: without this check an agent could make a service publish anywhere
-    with the service's own permissions.
+    with the service's own permissions. Commands to agents come from services alone.
     """
     parts = request_subject.split(".")
     kind = parts[2] if len(parts) > 2 else ""
-    if kind == "agent" and len(parts) > 4:
+    if kind == "agent" and len(parts) > 4 and "cmd" not in parts[5:6]:
         return reply_subject.startswith(f"{agent_inbox(parts[4])}.")
     if kind == "enrol" and len(parts) > 4:
         return reply_subject.startswith(f"{enrol_inbox(parts[4])}.")

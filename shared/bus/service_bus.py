@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 
 from faststream.nats import NatsBroker
 from faststream.nats.broker.broker import UNRECOVERABLE_CONNECT_ERRORS
@@ -181,11 +182,39 @@ class ServiceBus:
             subject, message, reply_model, account=account, timeout_s=timeout_s, cause=cause, actor=actor
         )
 
+    async def answer_from_now(
+        self, subject: str, models: type[M] | tuple[type[M], ...], handler: RequestHandler[M]
+    ) -> Callable[[], Awaitable[None]]:
+        """As `on_request`, for a subject that becomes known while the service runs; the returned function ends it.
+
+        Raises SMS.BUS.UNAVAILABLE before `connect`. A reconnection keeps it.
+        """
+        receiver = RequestReceiver(
+            service=self._settings.service_name, client=self._client, models=models, handler=handler
+        )
+        subscription = await self._client().subscribe(subject, queue=self._settings.service_name, cb=receiver.receive)
+
+        async def end() -> None:
+            with suppress(NatsError, OSError):
+                await subscription.unsubscribe()
+
+        return end
+
     async def publish_core(
-        self, subject: str, message: Message, *, account: str = "", cause: Envelope | None = None, actor: str = ""
+        self,
+        subject: str,
+        message: Message,
+        *,
+        account: str = "",
+        cause: Envelope | None = None,
+        actor: str = "",
+        message_id: str = "",
     ) -> None:
-        """Say something that may be lost. What must arrive goes through the outbox. Raises SMS.BUS.UNAVAILABLE."""
-        await self._asker.publish_core(subject, message, account=account, cause=cause, actor=actor)
+        """Say something that may be lost. What must arrive goes through the outbox. message_id: for statuses of
+        agents, whose ids begin with the agent's. Raises SMS.BUS.UNAVAILABLE."""
+        await self._asker.publish_core(
+            subject, message, account=account, cause=cause, actor=actor, message_id=message_id
+        )
 
     async def connect(self) -> None:
         """Connect, trying for ever, and see to the streams."""

@@ -5,6 +5,11 @@ from __future__ import annotations
 from typing import Final
 
 from services.gateway.api.router import ApiRouter
-from services.gateway.routes import details_handlers, service_handlers
+from services.gateway.routes import agent_handlers, details_handlers, service_handlers, sources_handlers
 
-ROUTERS: Final[tuple[ApiRouter, ...]] = (details_handlers.router, service_handlers.router)
+ROUTERS: Final[tuple[ApiRouter, ...]] = (
+    agent_handlers.router,
+    details_handlers.router,
+    service_handlers.router,
+    sources_handlers.router,
+)

@@ -1,0 +1,1 @@
+"""The bridge: agents that speak HTTP, as the bus sees them."""
