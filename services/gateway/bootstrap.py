@@ -14,6 +14,7 @@ from fastapi import FastAPI
 from services.gateway.adapters import http_agents
 from services.gateway.adapters.agent_secrets import SealedSecrets
 from services.gateway.adapters.answers import ANSWERS, COUNTS, StoredAnswers, StoredTrace
+from services.gateway.adapters.protocol import WireLimits
 from services.gateway.adapters.server import HttpsServer
 from services.gateway.adapters.services import BusServices
 from services.gateway.answering import Answering
@@ -65,6 +66,9 @@ async def wire(context: ServiceContext, routers: Sequence[ApiRouter] = ROUTERS) 
         key_file=settings.key_file,
         max_connections=settings.max_connections,
         keep_alive_s=settings.keep_alive_s,
+        limits=WireLimits(
+            head_timeout_s=settings.request_head_timeout_s, body_timeout_s=settings.request_body_timeout_s
+        ),
     )
     context.resources.push_async_callback(server.close)
     context.run_in_background("denial-trace", denials.run)

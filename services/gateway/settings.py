@@ -31,4 +31,5 @@ class GatewaySettings(ServiceSettings):
     max_body_bytes: int = Field(default=1 << 20, ge=1024)
     max_connections: int = Field(default=512, ge=1)
     request_head_timeout_s: float = Field(default=10, gt=0)
+    request_body_timeout_s: float = Field(default=60, gt=0)
     keep_alive_s: int = Field(default=30, ge=1)

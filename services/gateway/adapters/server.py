@@ -13,6 +13,7 @@ from typing import Final
 import uvicorn
 from starlette.types import ASGIApp
 
+from services.gateway.adapters.protocol import GuardedProtocol, WireLimits
 from shared.telemetry import log
 
 _BACKLOG: Final = 256
@@ -22,10 +23,36 @@ _GRACE_S: Final = 2
 class _Server(uvicorn.Server):
     """The process's signals belong to the service, which cancels `HttpsServer.run`."""
 
+    def __init__(self, config: uvicorn.Config, limits: WireLimits) -> None:
+        super().__init__(config)
+        self.limits = limits
+
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         """Leave them as they are."""
         yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """As uvicorn's, with our protocol and a limit on the time of the TLS handshake."""
+        await self.lifespan.startup()
+        loop = asyncio.get_running_loop()
+        self.servers = [
+            await loop.create_server(
+                self._protocol,
+                sock=each,
+                ssl=self.config.ssl,
+                backlog=self.config.backlog,
+                ssl_handshake_timeout=self.limits.head_timeout_s,
+                ssl_shutdown_timeout=self.limits.head_timeout_s,
+            )
+            for each in sockets or []
+        ]
+        self.started = True
+
+    def _protocol(self) -> GuardedProtocol:
+        return GuardedProtocol(
+            self.limits, config=self.config, server_state=self.server_state, app_state=self.lifespan.state
+        )
 
 
 class HttpsServer:
@@ -40,6 +67,7 @@ class HttpsServer:
         key_file: Path,
         max_connections: int,
         keep_alive_s: int,
+        limits: WireLimits,
     ) -> None:
         """Raises OSError when the address cannot be used or the certificate cannot be read."""
 
@@ -53,7 +81,7 @@ class HttpsServer:
         config = uvicorn.Config(
             app,
             loop="none",
-            http="httptools",
+            http=GuardedProtocol,
             ws="none",
             lifespan="off",
             log_config=None,
@@ -67,7 +95,7 @@ class HttpsServer:
             backlog=_BACKLOG,
         )
         config.load()
-        self._server = _Server(config)
+        self._server = _Server(config, limits)
         self._socket = _listen(listen)
 
     @property

@@ -6,13 +6,14 @@ import asyncio
 import hashlib
 import hmac
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
 import pytest
+import pytest_asyncio
 
 from contracts.envelope import Envelope
 from contracts.messages.api import AuthorizeRequest, RequestAuthorization
@@ -24,7 +25,8 @@ from services.gateway.settings import GatewaySettings
 from shared.bus_server.installation import ApiFiles, write_api_certificate
 from shared.service import ServiceContext
 from tests.bus.conftest import Bench
-from tests.servers import free_port
+from tests.bus.gateway.things import things
+from tests.servers import NatsServer, free_port
 from tests.signing import SdkSignature
 
 REPOSITORY = Path(__file__).parents[3]
@@ -68,6 +70,7 @@ class GatewayBench:
                 "key_file": files.key_file,
                 "request_timeout_s": 2,
                 "request_head_timeout_s": 1,
+                "request_body_timeout_s": 1.5,
                 "max_body_bytes": 4096,
                 "claim_s": 1,
             }
@@ -125,6 +128,26 @@ async def gateway(bench: Bench, tmp_path: Path) -> AsyncIterator[GatewayBench]:
     gateway = GatewayBench(bench, tmp_path)
     await gateway.start_identity()
     async with AsyncExitStack() as stack:
-        await start_gateway(stack, gateway)
+        await start_gateway(stack, gateway, things)
+        yield gateway
+    await gateway.stop_identity()
+
+
+@pytest.fixture(scope="module")
+def shared_gateway_bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
+    folder = tmp_path_factory.mktemp("gateway")
+    server = NatsServer(folder)
+    server.start()
+    yield Bench(server, folder)
+    server.kill()
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def shared_gateway(shared_gateway_bench: Bench) -> AsyncIterator[GatewayBench]:
+    """One gateway for a module whose tests harm nothing but their own connections."""
+    gateway = GatewayBench(shared_gateway_bench, shared_gateway_bench.folder)
+    await gateway.start_identity()
+    async with AsyncExitStack() as stack:
+        await start_gateway(stack, gateway, things)
         yield gateway
     await gateway.stop_identity()

@@ -8,7 +8,6 @@ import os
 import subprocess
 import sys
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
 from pathlib import Path
 
 import httpx
@@ -21,8 +20,8 @@ from contracts.messages.api import ApiRequestRecorded
 from contracts.subjects import req
 from shared.service import ServiceContext
 from tests.bus.conftest import Bench, eventually
-from tests.bus.gateway.conftest import REPOSITORY, GatewayBench, start_gateway
-from tests.bus.gateway.things import Made, Make, things
+from tests.bus.gateway.conftest import REPOSITORY, GatewayBench
+from tests.bus.gateway.things import Made, Make
 from tests.servers import is_listening, wait_until
 
 SECRET = "the-secret-that-is-shown-once"  # noqa: S105 - of the test
@@ -67,16 +66,6 @@ async def effects(bench: Bench) -> AsyncIterator[Effects]:
     effects = Effects()
     async with bench.running("effects", effects.wire):
         yield effects
-
-
-@pytest.fixture
-async def gateway(bench: Bench, tmp_path: Path) -> AsyncIterator[GatewayBench]:
-    gateway = GatewayBench(bench, tmp_path)
-    await gateway.start_identity()
-    async with AsyncExitStack() as stack:
-        await start_gateway(stack, gateway, things)
-        yield gateway
-    await gateway.stop_identity()
 
 
 def signed(client: httpx.AsyncClient, path: str, name: str, key: str = "") -> httpx.Request:
