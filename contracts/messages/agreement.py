@@ -84,7 +84,7 @@ class TaskErrorRow(Model):
 
 
 class TaskErrors(Message):
-    """count: all of the account."""
+    """count: all of the account. A page may be shorter than limit: a message has a largest size."""
 
     TYPE: ClassVar[str] = "sms.task.errors"
     KIND: ClassVar[MessageKind] = "reply"

@@ -147,7 +147,7 @@ class ListTemplates(Message):
 
 
 class TemplateList(Message):
-    """count: all that match, whatever the page holds."""
+    """count: all that match. A page may be shorter than limit: a message has a largest size."""
 
     TYPE: ClassVar[str] = "sms.template.template-list"
     KIND: ClassVar[MessageKind] = "reply"

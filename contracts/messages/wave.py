@@ -141,7 +141,7 @@ class ListWaves(Message):
 
 
 class WaveList(Message):
-    """count: all of the account."""
+    """count: all of the account. A page may be shorter than limit: a message has a largest size."""
 
     TYPE: ClassVar[str] = "sms.wave.wave-list"
     KIND: ClassVar[MessageKind] = "reply"

@@ -19,22 +19,25 @@ from services.task.adapters.metering import MeteringOnTheBus
 from services.task.adapters.records import HISTORY, TASKS, TaskRecords
 from services.task.adapters.registry import RegistryOnTheBus
 from services.task.adapters.seals import PasswordSeal
-from services.task.adapters.wave_records import TaskGlances
+from services.task.adapters.wave_records import WAVES, TaskGlances, WaveRecords
 from services.task.changes import TaskChanges
 from services.task.handlers import AnswerHandlers
 from services.task.offer_handlers import OfferHandlers
 from services.task.operation_handlers import OperationHandlers
+from services.task.project_handlers import ProjectHandlers
 from services.task.renewal import CertificateRenewal
 from services.task.request_handlers import RequestHandlers
 from services.task.setting_handlers import SettingHandlers
 from services.task.settings import TaskSettings
 from services.task.speed_telling import SpeedTelling
 from services.task.start_guard import StartGuard
-from services.task.subscriptions import subscribe, subscribe_catalogue, subscribe_settings
+from services.task.subscriptions import subscribe, subscribe_catalogue, subscribe_settings, subscribe_waves
 from services.task.template_handlers import TemplateHandlers
+from services.task.wave_handlers import WaveHandlers
+from services.task.wave_runner import WaveRunner
 from shared.service import ServiceContext
 
-COLLECTIONS: Final = (TASKS, HISTORY, TEMPLATES, PROJECT_BOOKS, AGREEMENTS)
+COLLECTIONS: Final = (TASKS, HISTORY, TEMPLATES, PROJECT_BOOKS, AGREEMENTS, WAVES)
 
 
 def _now() -> datetime:
@@ -58,12 +61,20 @@ async def wire(context: ServiceContext) -> None:
     requests = RequestHandlers(records, registry, catalogue, operations, guard, answers, _now)
     telling = SpeedTelling(records, lane, pause_s=settings.command_pause_s)
     subscribe(context.bus, answers, requests, operations)
-    subscribe_settings(context.bus, SettingHandlers(changes, records, telling, _now))
+    setting_handlers = SettingHandlers(changes, records, telling, _now)
+    subscribe_settings(context.bus, setting_handlers)
+    glances = TaskGlances(context.store)
     subscribe_catalogue(
         context.bus,
         TemplateHandlers(templates, PasswordSeal(settings.seal_key_file), _now),
-        OfferHandlers(records, TaskGlances(context.store), AgreementRecords(context.store), _now),
+        ProjectHandlers(projects, registry),
+        OfferHandlers(records, glances, AgreementRecords(context.store), _now),
     )
+    waves = WaveRecords(context.store)
+    runner = WaveRunner(waves, glances, projects, requests, interval_s=settings.wave_interval_s)
+    update, progress = setting_handlers.update, answers.newest_progress
+    subscribe_waves(context.bus, WaveHandlers(waves, glances, registry, requests, update, runner, progress, _now))
+    context.run_in_background("waves", runner.run)
 
     async def resume_commands() -> None:
         for task in await records.all_running():

@@ -16,6 +16,7 @@ from contracts.messages.agreement import (
 )
 from contracts.messages.reply import Accepted
 from services.task.domain.offer import OFFER, Agreement, error_row
+from services.task.domain.pages import that_fit
 from services.task.domain.ports import Agreements, Clock, Glances, Tasks
 from shared.store import ConflictError
 
@@ -42,7 +43,7 @@ class OfferHandlers:
             for glance in page
             if glance.failure is not None
         ]
-        return TaskErrors(count=len(failed), errors=tuple(rows))
+        return TaskErrors(count=len(failed), errors=that_fit(rows, limit=request.limit))
 
     async def accept_agreement(self, request: AcceptPrivacyAgreement, envelope: Envelope) -> Accepted:
         """The first time counts."""

@@ -78,8 +78,7 @@ class ProjectHandlers:
         """Remove a project in which nothing lies."""
         book, _ = await self._projects.load(envelope.account)
         remove_project(book, request.project_id, server_count=0)  # what needs no look at the registry is refused first
-        counts = await self._servers.count_by_project(envelope)
-        count = counts.get(request.project_id, 0)
+        count = (await self._counts(book, envelope)).get(request.project_id, 0)
         await self._change(
             request.project_id,
             "deleted",
@@ -92,18 +91,24 @@ class ProjectHandlers:
         """One project."""
         book, _ = await self._projects.load(envelope.account)
         project = book.get(request.project_id)
-        counts = await self._servers.count_by_project(envelope)
+        counts = await self._counts(book, envelope)
         return ProjectDetails(project=show_project(book, project, has_servers=bool(counts.get(project.id))))
 
     async def list_projects(self, request: ListProjects, envelope: Envelope) -> ProjectList:
         """The default first."""
         book, _ = await self._projects.load(envelope.account)
-        counts = await self._servers.count_by_project(envelope)
+        counts = await self._counts(book, envelope)
         page = in_order(book)[request.offset : request.offset + request.limit]
         return ProjectList(
             count=len(book.projects),
             projects=tuple(show_project(book, one, has_servers=bool(counts.get(one.id))) for one in page),
         )
+
+    async def _counts(self, book: ProjectBook, envelope: Envelope) -> dict[str, int]:
+        counts = dict(await self._servers.count_by_project(envelope))
+        # A server that nobody has put anywhere lies in the default project.
+        counts[book.default_id] = counts.get(book.default_id, 0) + counts.pop("", 0)
+        return counts
 
     async def _change(
         self,

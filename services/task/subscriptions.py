@@ -12,6 +12,14 @@ from contracts.messages.certificate_issuer import (
     CertificateIssued,
     CertificateRefused,
 )
+from contracts.messages.migration_project import (
+    CreateProject,
+    DeleteProject,
+    ListProjects,
+    SetDefaultProject,
+    ShowProject,
+    UpdateProject,
+)
 from contracts.messages.target_provisioner import (
     HelperStarted,
     LaunchLayerCreated,
@@ -44,13 +52,25 @@ from contracts.messages.template import (
     ShowTemplate,
     UpdateTemplate,
 )
+from contracts.messages.wave import (
+    ActOnWave,
+    CheckWave,
+    CreateWave,
+    DeleteWave,
+    LimitWave,
+    ListWaves,
+    ShowWave,
+    UpdateWave,
+)
 from contracts.subjects import agent_status_filter, evt_filter, req
 from services.task.handlers import AnswerHandlers
 from services.task.offer_handlers import OfferHandlers
 from services.task.operation_handlers import OperationHandlers
+from services.task.project_handlers import ProjectHandlers
 from services.task.request_handlers import RequestHandlers
 from services.task.setting_handlers import SettingHandlers
 from services.task.template_handlers import TemplateHandlers
+from services.task.wave_handlers import WaveHandlers
 from shared.bus import ServiceBus
 
 _PROVISIONER_EVENTS: Final[dict[str, type[ProvisionerEvent]]] = {
@@ -91,14 +111,22 @@ def subscribe(
     bus.on_core(agent_status_filter("progress"), AgentProgress, answers.on_agent_progress, is_shared=False)
 
 
-def subscribe_catalogue(bus: ServiceBus, templates: TemplateHandlers, offers: OfferHandlers) -> None:
-    """Declare what is asked beside tasks: templates, what may be chosen, errors, consents."""
+def subscribe_catalogue(
+    bus: ServiceBus, templates: TemplateHandlers, projects: ProjectHandlers, offers: OfferHandlers
+) -> None:
+    """Declare what is asked beside tasks: templates, projects, what may be chosen, errors, consents."""
     bus.on_request(req("task", "create-template"), CreateTemplate, templates.create)
     bus.on_request(req("task", "update-template"), UpdateTemplate, templates.update)
     bus.on_request(req("task", "show-template"), ShowTemplate, templates.show)
     bus.on_request(req("task", "list-templates"), ListTemplates, templates.list_templates)
     bus.on_request(req("task", "delete-templates"), DeleteTemplates, templates.delete)
     bus.on_request(req("task", "show-target-password"), ShowTargetPassword, templates.show_target_password)
+    bus.on_request(req("task", "create-project"), CreateProject, projects.create)
+    bus.on_request(req("task", "update-project"), UpdateProject, projects.update)
+    bus.on_request(req("task", "set-default-project"), SetDefaultProject, projects.set_default)
+    bus.on_request(req("task", "delete-project"), DeleteProject, projects.delete)
+    bus.on_request(req("task", "show-project"), ShowProject, projects.show)
+    bus.on_request(req("task", "list-projects"), ListProjects, projects.list_projects)
     bus.on_request(req("task", "show-offer"), ShowOffer, offers.show_offer)
     bus.on_request(req("task", "list-errors"), ListTaskErrors, offers.list_errors)
     bus.on_request(req("task", "accept-privacy-agreement"), AcceptPrivacyAgreement, offers.accept_agreement)
@@ -114,3 +142,15 @@ def subscribe_settings(bus: ServiceBus, settings: SettingHandlers) -> None:
     bus.on_request(req("task", "configuration"), ShowConfiguration, settings.configuration)
     bus.on_request(req("task", "record-network-check"), RecordNetworkCheck, settings.record_network_check)
     bus.on_request(req("task", "record-consistency"), RecordConsistency, settings.record_consistency)
+
+
+def subscribe_waves(bus: ServiceBus, waves: WaveHandlers) -> None:
+    """Declare what is asked of waves."""
+    bus.on_request(req("task", "create-wave"), CreateWave, waves.create)
+    bus.on_request(req("task", "update-wave"), UpdateWave, waves.update)
+    bus.on_request(req("task", "delete-wave"), DeleteWave, waves.delete)
+    bus.on_request(req("task", "show-wave"), ShowWave, waves.show)
+    bus.on_request(req("task", "list-waves"), ListWaves, waves.list_waves)
+    bus.on_request(req("task", "check-wave"), CheckWave, waves.check)
+    bus.on_request(req("task", "act-on-wave"), ActOnWave, waves.act)
+    bus.on_request(req("task", "limit-wave"), LimitWave, waves.limit)

@@ -23,6 +23,7 @@ from contracts.messages.template import (
     TemplatesDeleted,
     UpdateTemplate,
 )
+from services.task.domain.pages import that_fit
 from services.task.domain.ports import Clock, Seal, Templates
 from services.task.domain.templates import MOST_TEMPLATES, change_template, matches, new_template, show_template
 from shared.store import AlreadyAppliedError, ConflictError
@@ -86,8 +87,8 @@ class TemplateHandlers:
     async def list_templates(self, request: ListTemplates, envelope: Envelope) -> TemplateList:
         """Templates in the order of their ids."""
         found = [one for one in await self._templates.all(envelope.account) if matches(one, request)]
-        page = found[request.offset : request.offset + request.limit]
-        return TemplateList(count=len(found), templates=tuple(show_template(one) for one in page))
+        views = (show_template(one) for one in found[request.offset :])
+        return TemplateList(count=len(found), templates=that_fit(views, limit=request.limit))
 
     async def delete(self, request: DeleteTemplates, envelope: Envelope) -> TemplatesDeleted:
         """Each by itself."""

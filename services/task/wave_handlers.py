@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Final
 
@@ -12,6 +12,7 @@ from contracts.errors import MigrationError
 from contracts.errors.wave import WAVE_BUSY, WAVE_LIMIT
 from contracts.messages.reply import Accepted
 from contracts.messages.task import CreateTask
+from contracts.messages.task_settings import UpdateTask
 from contracts.messages.wave import (
     ActOnWave,
     CheckWave,
@@ -29,7 +30,8 @@ from contracts.messages.wave import (
     WaveOutcome,
 )
 from contracts.transfer import TransferProgress
-from services.task.domain.ports import Clock, Glances, TaggedServers, TaskLimits, Waves
+from services.task.domain.pages import that_fit
+from services.task.domain.ports import Clock, Glances, TaggedServers, Waves
 from services.task.domain.wave_view import show_wave
 from services.task.domain.waves import (
     MOST_WAVES,
@@ -49,11 +51,12 @@ _NAMESPACE: Final = uuid.UUID("b7c0d7d2-5b1c-4b8e-9f57-3c1a8b0a5d11")
 _ATTEMPTS: Final = 5
 
 NewestProgress = Callable[[str], TransferProgress | None]
+Update = Callable[[UpdateTask, Envelope], Awaitable[Accepted]]
 Change = Callable[[Wave], Wave]
 
 
 class WaveHandlers:
-    """What users ask of waves. newest_progress: by task."""
+    """What users ask of waves. update_task: how a user changes a task. newest_progress: by task."""
 
     def __init__(
         self,
@@ -61,7 +64,7 @@ class WaveHandlers:
         glances: Glances,
         servers: TaggedServers,
         tasks: RequestHandlers,
-        limits: TaskLimits,
+        update_task: Update,
         runner: WaveRunner,
         newest_progress: NewestProgress,
         clock: Clock,
@@ -70,7 +73,7 @@ class WaveHandlers:
         self._glances = glances
         self._servers = servers
         self._tasks = tasks
-        self._limits = limits
+        self._update_task = update_task
         self._runner = runner
         self._newest_progress = newest_progress
         self._clock = clock
@@ -131,7 +134,7 @@ class WaveHandlers:
         for wave in found[request.offset : request.offset + request.limit]:
             tasks = await self._glances.of(wave.account, wave.members)
             views.append(show_wave(wave, tasks, self._progress(tasks), with_rows=False))
-        return WaveList(count=len(found), waves=tuple(views))
+        return WaveList(count=len(found), waves=that_fit(views, limit=request.limit))
 
     async def check(self, request: CheckWave, envelope: Envelope) -> WaveOutcome:
         """Each server as if it were started now; nothing is changed."""
@@ -176,9 +179,13 @@ class WaveHandlers:
     async def _limit(self, member: Member, task: TaskGlance | None, request: LimitWave, envelope: Envelope) -> WaveItem:
         if task is None or task.has_ended:
             return WaveItem(server_id=member.server_id, outcome="done")
-        key = f"wave:{request.wave_id}:{request.idempotency_key}:{member.server_id}"
+        update = UpdateTask(
+            idempotency_key=f"wave:{request.wave_id}:{request.idempotency_key}",
+            task_id=task.id,
+            rate_limit_bit_s=request.rate_limit_bit_s,
+        )
         try:
-            await self._limits.limit(task.id, request.rate_limit_bit_s, key, envelope)
+            await self._update_task(update, envelope)
         except MigrationError as error:
             return WaveItem(server_id=member.server_id, task_id=task.id, outcome="refused", failure=error.failure)
         return WaveItem(server_id=member.server_id, task_id=task.id, outcome="done")

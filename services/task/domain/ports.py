@@ -119,7 +119,8 @@ class ServersByProject(Protocol):
     """The registry, as far as projects ask it."""
 
     async def count_by_project(self, cause: Envelope) -> Mapping[str, int]:
-        """How many source servers of the account lie in each project; none for a project without any."""
+        """How many source servers of the account lie in each project, "" being the default one; none for a project
+        without any."""
 
 
 class Catalogue(Protocol):
@@ -134,13 +135,6 @@ class TaggedServers(Protocol):
 
     async def tagged(self, tags: Mapping[str, str], cause: Envelope) -> tuple[str, ...]:
         """Ids of the account's servers that carry all of these tags; value "" for any value."""
-
-
-class TaskLimits(Protocol):
-    """Changes the rate of a task that is there."""
-
-    async def limit(self, task_id: str, rate_limit_bit_s: int, key: str, cause: Envelope) -> None:
-        """0 for no limit. Once per key. Raises MigrationError."""
 
 
 class Waves(Protocol):
