@@ -5,11 +5,24 @@ from __future__ import annotations
 from typing import Final
 
 from services.gateway.api.router import ApiRouter
-from services.gateway.routes import agent_handlers, details_handlers, service_handlers, sources_handlers
+from services.gateway.routes import (
+    agent_handlers,
+    details_handlers,
+    migprojects_handlers,
+    service_handlers,
+    small_handlers,
+    sources_handlers,
+    templates_handlers,
+    waves_handlers,
+)
 
 ROUTERS: Final[tuple[ApiRouter, ...]] = (
     agent_handlers.router,
     details_handlers.router,
+    migprojects_handlers.router,
     service_handlers.router,
+    small_handlers.router,
     sources_handlers.router,
+    templates_handlers.router,
+    waves_handlers.router,
 )
