@@ -72,7 +72,7 @@ class TemplateRequest(WireRequest):
     publicip: PublicIp | None = None
     disk: Annotated[list[TemplateDisk], Field(max_length=64)] | None = None
     data_volume_type: Text | None = None
-    target_password: Annotated[str, Field(max_length=255, repr=False)] | None = None
+    target_password: str | None = Field(default=None, max_length=255, repr=False)
     image_id: Text | None = None
 
 
