@@ -130,6 +130,12 @@ _USERS: Final = (
         says=(f"{ROOT}.evt.*.task.*.cost-changed", f"{ROOT}.evt.*.cost.>"),
         reads=(EVENT_STREAM,),
     ),
+    BusUser(
+        name="notification",
+        says=(f"{ROOT}.evt.*.notification.>",),
+        hears=(f"{ROOT}.agent.*.*.status.progress",),
+        reads=(EVENT_STREAM,),
+    ),
     BusUser(name="audit", says=(f"{ROOT}.evt.*.trace.>",), reads=(EVENT_STREAM, AUDIT_STREAM)),
     # The face of all services. For agents that poll over HTTPS it stands on the agents' side of the bus.
     BusUser(

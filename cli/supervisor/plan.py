@@ -32,6 +32,7 @@ SERVICES: Final = (
     "task",
     "audit",
     "metering",
+    "notification",
     "gateway",
 )
 BUS_SERVER: Final = "nats-server"
@@ -39,7 +40,7 @@ HOST_AGENT: Final = "host-agent"
 DEFAULT_BUS_PORT: Final = 4222
 DEFAULT_API_PORT: Final = 8443
 # They keep secrets sealed in their stores, each under a key file of its own.
-_SEALS_AT_REST: Final = ("identity", "certificate_issuer", "task", "gateway")
+_SEALS_AT_REST: Final = ("identity", "certificate_issuer", "task", "notification", "gateway")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -29,6 +29,7 @@ SERVICES = (
     "task",
     "audit",
     "metering",
+    "notification",
 )
 
 

@@ -21,6 +21,7 @@ CORE = {
     "audit",
     "gateway",
     "metering",
+    "notification",
 }
 
 LARGEST_MODULE_LINES = 400

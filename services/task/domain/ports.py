@@ -33,7 +33,7 @@ class Balances(Protocol):
     """Metering, as far as a task asks it."""
 
     async def check(self, cause: Envelope) -> Balance | None:
-        """The account's balance against the minimum; None when nobody answers (docs/decisions/0022)."""
+        """The account's balance against the minimum; None when nobody answers (docs/decisions/0021)."""
 
 
 class Tasks(Protocol):

@@ -1,0 +1,1 @@
+"""Tells people and programs what happens to their migrations: webhooks and mail."""

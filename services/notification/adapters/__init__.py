@@ -1,0 +1,1 @@
+"""The store, webhooks over HTTPS, and mail over SMTP."""

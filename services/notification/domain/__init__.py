@@ -1,0 +1,1 @@
+"""Channels, what is worth telling, and where it may be sent: pure."""
