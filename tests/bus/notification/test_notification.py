@@ -7,118 +7,34 @@ import os
 import subprocess
 import sys
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import nats
 import pytest
 
-from contracts.base import Message
 from contracts.envelope import Envelope
 from contracts.errors import MigrationError
 from contracts.errors.target import TARGET_UNKNOWN
 from contracts.messages.agent import AgentProgress
 from contracts.messages.notification import (
-    ChannelDetails,
-    ChannelList,
     ChannelSecret,
     ChannelTested,
-    CreateChannel,
-    DeleteChannel,
     DeliveryGivenUp,
-    ListChannels,
-    ShowChannel,
     TestChannel,
-    UpdateChannel,
 )
-from contracts.messages.reply import Accepted
-from contracts.messages.task import Phase, TaskChanged
-from contracts.subjects import agent_status, evt, req
+from contracts.messages.task import Phase
+from contracts.subjects import agent_status, evt
 from contracts.transfer import TransferProgress
 from services.notification.bootstrap import COLLECTIONS, wire
 from services.notification.settings import NotificationSettings
-from shared.service import ServiceContext
-from shared.store import Collection, OutgoingMessage, Record
-from tests.bus.conftest import Bench, eventually
-from tests.receivers import Authority, MailReceiver, WebhookReceiver
+from tests.bus.conftest import eventually
+from tests.bus.notification.world import SAID, World
+from tests.receivers import MailReceiver
 
-SAID = Collection(name="said")
 GONE = TARGET_UNKNOWN.failure(kind="target", id="t", target_id="t")
-
-
-class World:
-    """A bus with a user, a task service that says things, and both receivers."""
-
-    def __init__(self, bench: Bench, folder: Path) -> None:
-        self.bench = bench
-        self.authority = Authority(folder)
-        self.hook = WebhookReceiver(self.authority)
-        self.mail = MailReceiver(self.authority)
-        self.seal_key_file = folder / "notification.seal"
-        self.password_file = folder / "smtp-password"
-        self.password_file.write_text(MailReceiver.PASSWORD)
-        self.context: ServiceContext
-
-    def settings(self, **changed: object) -> NotificationSettings:
-        values = self.bench.settings("notification").model_dump() | {
-            "seal_key_file": self.seal_key_file,
-            "webhook_allow": ("127.0.0.0/8",),
-            "ca_file": self.authority.ca_file,
-            "smtp_host": "localhost",
-            "smtp_port": self.mail.port,
-            "smtp_from": "sms@example.org",
-            "smtp_user": MailReceiver.USER,
-            "smtp_password_file": self.password_file,
-            "send_timeout_s": 2,
-            "retry_delays_s": (0.3,) * 60,
-            "queue_interval_s": 0.1,
-            "watch_interval_s": 0.1,
-        }
-        return NotificationSettings.model_validate(values | changed)
-
-    async def ask(self, verb: str, message: Message, reply: type[Any], *, account: str = "acme") -> Any:
-        return await self.context.bus.request(req("notification", verb), message, reply, account=account)
-
-    async def channel(self, **fields: object) -> ChannelSecret:
-        values = {"idempotency_key": uuid.uuid4().hex, "name": "hook", "kind": "webhook", "url": self.hook.url()}
-        return await self.ask("create", CreateChannel.model_validate(values | fields), ChannelSecret)
-
-    async def deliveries(self, channel_id: str) -> ChannelDetails:
-        return await self.ask("show", ShowChannel(channel_id=channel_id), ChannelDetails)
-
-    async def changed(self, version: int, before: Phase, to: Phase, step: str = "", **more: Any) -> None:
-        event = TaskChanged(
-            task_id=more.pop("task_id", "t1"),
-            server_id="s1",
-            server_name="web-1",
-            version=version,
-            event="e",
-            from_phase=before,
-            to_phase=to,
-            step=step,
-            failure=more.pop("failure", None),
-        )
-        subject = evt("acme", "task", event.task_id, "changed")
-        message = OutgoingMessage.of(subject, event, source="task", account="acme", **more)
-        said = Record(collection="said", account="acme", id=uuid.uuid4().hex, data={})
-        await self.context.store.save(said, expected_version=0, outbox=[message])
-
-    def topics(self) -> list[tuple[str, bool]]:
-        told = [got.notification for got in self.hook.received]
-        return [(one.topic, one.is_over) for one in told if not one.is_test]
-
-
-@pytest.fixture
-def world(bench: Bench, tmp_path: Path) -> Iterator[World]:
-    world = World(bench, tmp_path)
-    world.hook.start()
-    world.mail.start()
-    yield world
-    world.hook.stop()
-    world.mail.stop()
 
 
 async def check_an_end_and_a_failure_are_told_once(world: World, settings: NotificationSettings) -> None:
@@ -328,81 +244,3 @@ async def test_a_stall_and_an_old_replica_are_told_once_and_once_when_they_are_o
         await agent.close()
     lag = [got.notification for got in world.hook.received if got.notification.topic == "lag"]
     assert (lag[0].server_name, lag[0].task_id, lag[0].phase) == ("web-1", "t1", "LAUNCHED")
-
-
-async def test_channels_are_created_changed_and_deleted_once_however_often_that_is_asked(world: World) -> None:
-    bench = world.bench
-    async with (
-        bench.running("task", collections=[SAID]) as world.context,
-        bench.running(world.settings(channel_quota=2), wire, COLLECTIONS),
-    ):
-        first = await world.channel(idempotency_key="k1")
-        again = await world.channel(idempotency_key="k1")
-        await world.channel(idempotency_key="k2")
-        with pytest.raises(MigrationError) as full:
-            await world.channel()
-        rotate = UpdateChannel(
-            idempotency_key="u1", channel_id=first.channel.id, name="new", topics=("failed",), rotate_secret=True
-        )
-        rotated = await world.ask("update", rotate, ChannelSecret)
-        repeated = await world.ask("update", rotate, ChannelSecret)
-        await world.ask("test", TestChannel(channel_id=first.channel.id), ChannelTested)
-        listed = await world.ask("list", ListChannels(), ChannelList)
-        others = await world.ask("list", ListChannels(), ChannelList, account="other")
-        for verb, message, reply in (
-            ("show", ShowChannel(channel_id=first.channel.id), ChannelDetails),
-            ("update", rotate, ChannelSecret),
-            ("delete", DeleteChannel(channel_id=first.channel.id), Accepted),
-        ):
-            with pytest.raises(MigrationError) as foreign:
-                await world.ask(verb, message, reply, account="other")
-            assert foreign.value.code == "SMS.NOTIFY.CHANNEL_NOT_FOUND"
-        await world.ask("delete", DeleteChannel(channel_id=first.channel.id), Accepted)
-        remaining = await world.ask("list", ListChannels(), ChannelList)
-        stored = (bench.folder / "notification.sqlite").read_bytes()
-        events = await world.context.bus.jetstream.subscribe(
-            f"sms.v1.evt.acme.notification.{first.channel.id}.*", ordered_consumer=True
-        )
-        said = [(await events.next_msg(timeout=5)) for _ in range(3)]
-    assert first.secret
-    assert (again.channel.id, again.secret) == (first.channel.id, "")
-    assert full.value.code == "SMS.NOTIFY.TOO_MANY_CHANNELS"
-    assert "has 2" in full.value.failure.cause
-    assert rotated.secret not in ("", first.secret)
-    assert repeated.secret == ""
-    assert repeated.channel.name == "new"
-    assert world.hook.received[0].is_signed_with(rotated.secret)
-    assert (listed.count, remaining.count, others.count) == (2, 1, 0)
-    assert [one.subject.rsplit(".", 1)[1] for one in said] == ["created", "updated", "deleted"]
-    for secret in (first.secret, rotated.secret):
-        assert secret.encode() not in stored
-        assert not [one for one in said if secret.encode() in one.data]
-    assert not [one for one in said if b"/hook" in one.data]
-
-
-@pytest.mark.parametrize(
-    ("fields", "code"),
-    [
-        ({"url": "https://10.0.0.1/x"}, "SMS.NOTIFY.ADDRESS_REFUSED"),
-        ({"url": "https://169.254.169.254/latest/meta-data"}, "SMS.NOTIFY.ADDRESS_REFUSED"),
-        ({"url": "http://hooks.example.org/x"}, "SMS.NOTIFY.ADDRESS_REFUSED"),
-        ({"url": ""}, "SMS.NOTIFY.CHANNEL_INVALID"),
-        ({"recipients": ["a@b.example"]}, "SMS.NOTIFY.CHANNEL_INVALID"),
-        ({"kind": "email", "url": ""}, "SMS.NOTIFY.CHANNEL_INVALID"),
-        (
-            {"kind": "email", "url": "", "recipients": ["a@b.example\r\nBcc: x@y.example"]},
-            "SMS.NOTIFY.CHANNEL_INVALID",
-        ),
-        ({"kind": "email", "url": "", "recipients": ["a@b.example, x@y.example"]}, "SMS.NOTIFY.CHANNEL_INVALID"),
-        ({"name": "a\nb"}, "SMS.NOTIFY.CHANNEL_INVALID"),
-    ],
-)
-async def test_a_channel_that_could_do_harm_is_not_created(world: World, fields: dict[str, object], code: str) -> None:
-    bench = world.bench
-    async with (
-        bench.running("task", collections=[SAID]) as world.context,
-        bench.running(world.settings(), wire, COLLECTIONS),
-    ):
-        with pytest.raises(MigrationError) as refused:
-            await world.channel(**fields)
-    assert refused.value.code == code
