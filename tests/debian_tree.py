@@ -9,12 +9,14 @@ from demo.debian_tree import debian_tree_tarball
 SUITE = "bookworm"
 PACKAGES = (
     "dbus",
+    "grub-efi-amd64-signed",
     "grub-pc",
     "ifupdown",
     "initramfs-tools",
     "iproute2",
     "isc-dhcp-client",
     "linux-image-cloud-amd64",
+    "shim-signed",
     "systemd-sysv",
     "udev",
     "xfsprogs",

@@ -43,6 +43,7 @@ class ReplicaServing:
             mount_points={volume.index: volume.mount_point for volume in command.layout.volumes},
             state_folder=work,
             applied_survives_restart=command.applied_survives_restart,
+            backings=self._disks.fat_folders(),
         )
         _, port = self._server.start()
         (work / _PORT_FILE).write_text(str(port), encoding="ascii")

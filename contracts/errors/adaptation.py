@@ -21,7 +21,7 @@ UNSUPPORTED_OS: Final = _code(
 BOOTLOADER_UNKNOWN: Final = _code(
     "BOOTLOADER_UNKNOWN",
     "The copied system has no boot loader that can be set up: {found}.",
-    f"Install GRUB 2 on the source (grub-pc), run a sync round, {_AGAIN}",
+    f"Install GRUB 2 on the source (grub-pc or grub-efi), run a sync round, {_AGAIN}",
 )
 ENCRYPTED: Final = _code(
     "ENCRYPTED",
@@ -142,6 +142,17 @@ BOOTCODE_MISSING: Final = _code(
     "BOOTCODE_MISSING",
     "The disk {disk} cannot start the boot loader: {reason}.",
     f"Install the package grub-pc-bin on the source, run a sync round, {_AGAIN}",
+)
+ESP_MISSING: Final = _code(
+    "ESP_MISSING",
+    "The system boots by UEFI, and no FAT file system is mounted at {looked_for}.",
+    f"Mount the EFI system partition on the source, run a sync round, {_AGAIN}",
+)
+ESP_FALLBACK: Final = _code(
+    "ESP_FALLBACK",
+    "The EFI system partition has no boot loader that new firmware would find: {found}.",
+    "Install the signed boot loader on the source (shim-signed and grub-efi-amd64-signed, or shim-x64 and "
+    f"grub2-efi-x64), run a sync round, {_AGAIN}",
 )
 FS_GRUB: Final = _code(
     "FS_GRUB",

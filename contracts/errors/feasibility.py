@@ -60,6 +60,12 @@ UEFI_NOT_FOR_OS: Final = ErrorCode(
     cause="The server boots by UEFI; the table's row {row} says {listed} for UEFI.",
     remedy="Update the system to a release that is listed with UEFI, or rehearse the migration before the cutover.",
 )
+ESP_NOT_MOUNTED: Final = ErrorCode(
+    code="SMS.FEASIBILITY.ESP_NOT_MOUNTED",
+    cause="The server boots by UEFI; 0 of its mounts are the EFI system partition (looked for at {looked_for}), 1 is "
+    "needed.",
+    remedy=f"Mount it, as a rule with `mount /boot/efi`, and leave it mounted while the copy runs. {_CHECK_AGAIN}",
+)
 BOOTLOADER_UNKNOWN: Final = ErrorCode(
     code="SMS.FEASIBILITY.BOOTLOADER_UNKNOWN",
     cause="The boot loader is {found}; {needed} can be adapted.",

@@ -6,12 +6,6 @@ from typing import Final
 
 from contracts.errors.code import ErrorCode
 
-FIRMWARE_UNSUPPORTED: Final = ErrorCode(
-    code="SMS.LAYOUT.FIRMWARE_UNSUPPORTED",
-    cause="The source starts by {firmware}; targets can be made for {supported} only.",
-    remedy="Migrate this server with a later version; nothing was changed on the source or on a target.",
-    exit_code=4,
-)
 FILE_SYSTEM_UNSUPPORTED: Final = ErrorCode(
     code="SMS.LAYOUT.FILE_SYSTEM_UNSUPPORTED",
     cause="{mount_point} is on a file system of kind '{kind}'; a target can hold {supported}.",

@@ -14,5 +14,5 @@ class FeasibilitySettings(ServiceSettings):
     model_config = service_config("feasibility")
 
     service_name: str = Field(default="feasibility")
-    supports_uefi: bool = Field(default=False)
+    supports_uefi: bool = Field(default=True)
     is_strict: bool = Field(default=False)

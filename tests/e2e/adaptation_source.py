@@ -25,6 +25,7 @@ MIB = 1 << 20
 ROOT_UUID = "6d2f1c3e-1111-4222-8333-123456789abc"
 SWAP_UUID = "6d2f1c3e-1111-4222-8333-123456789abd"
 SWAP_FILE_UUID = "6d2f1c3e-1111-4222-8333-123456789abf"
+ESP_UUID = "6D2F-1C3E"
 DATA_UUID = "6d2f1c3e-1111-4222-8333-123456789abe"
 SOURCE_MAC = "52:54:00:aa:bb:01"
 TARGET_MAC = "52:54:00:12:34:56"
@@ -135,6 +136,27 @@ def gpt_inventory() -> SourceInventory:
     return source.model_copy(update={"disks": (disk, *source.disks[1:]), "mounts": mounts})
 
 
+def uefi_inventory() -> SourceInventory:
+    """The same server, started by UEFI: GPT, and an EFI system partition mounted at /boot/efi."""
+    source = gpt_inventory()
+    reserved, *others = source.disks[0].partitions
+    esp = FileSystem(
+        kind="vfat",
+        uuid=ESP_UUID,
+        label="ESP",
+        size_bytes=100 * MIB,
+        block_size=512,
+        parameters={"fat_bits": "32", "sector_size": "512", "cluster_size": "512"},
+    )
+    root, swap = (other.model_copy(update={"start_bytes": other.start_bytes + 128 * MIB}) for other in others)
+    system = reserved.model_copy(
+        update={"type_id": "C12A7328-F81F-11D2-BA4B-00A0C93EC93B", "size_bytes": esp.size_bytes, "file_system": esp}
+    )
+    disk = source.disks[0].model_copy(update={"partitions": (system, root, swap)})
+    mounts = (*source.mounts, Mount(mount_point="/boot/efi", host_path="/boot/efi", kind="vfat", volume="sda1"))
+    return source.model_copy(update={"firmware": "UEFI", "disks": (disk, *source.disks[1:]), "mounts": mounts})
+
+
 def make_replica(folder: Path, layout: TargetLayout) -> None:
     """Make the layout's disks as raw files and fill them with the source's system."""
     disks = []
@@ -146,11 +168,17 @@ def make_replica(folder: Path, layout: TargetLayout) -> None:
     prepared = PreparedDisks(folder / "replica")
     prepared.attach(disks)
     prepared.partition_and_format(layout)
-    volumes = prepared.mount_volumes(layout)
-    root = volumes[0]
+    mounted = prepared.mount_volumes(layout)
+    volumes = {volume.mount_point: mounted[volume.index] for volume in layout.volumes}
+    root = volumes["/"]
     unpack_tree(debian_tarball(), root)
     prepare_login(root, "source")
     (root / "etc/fstab").write_text(FSTAB)
+    if "/boot/efi" in volumes:
+        (root / "boot/efi").mkdir()
+        with (root / "etc/fstab").open("a") as file:
+            file.write("/dev/sda1 /boot/efi vfat umask=0077 0 1\n")
+        _install_boot_loader(root, volumes["/boot/efi"])
     (root / "etc/network/interfaces").write_text(INTERFACES)
     for name in ("data", "backup"):
         (root / name).mkdir()
@@ -163,8 +191,25 @@ def make_replica(folder: Path, layout: TargetLayout) -> None:
         wanted.symlink_to(f"/{place}")
     (root / "opt/agent").mkdir()
     (root / "opt/agent/credentials.json").write_text("secret")
-    (volumes[1] / "order.txt").write_text("order 1\n")
+    (volumes["/data"] / "order.txt").write_text("order 1\n")
     prepared.detach()
+
+
+def _install_boot_loader(root: Path, esp: Path) -> None:
+    """The files that Debian's grub-install puts on the partition; it leaves the fallback path alone."""
+    folder = esp / "EFI/debian"
+    folder.mkdir(parents=True)
+    signed = {
+        "shimx64.efi": "usr/lib/shim/shimx64.efi.signed",
+        "mmx64.efi": "usr/lib/shim/mmx64.efi.signed",
+        "fbx64.efi": "usr/lib/shim/fbx64.efi.signed",
+        "BOOTX64.CSV": "usr/lib/shim/BOOTX64.CSV",
+        "grubx64.efi": "usr/lib/grub/x86_64-efi-signed/grubx64.efi.signed",
+    }
+    for name, path in signed.items():
+        (folder / name).write_bytes((root / path).read_bytes())
+    stub = f"search.fs_uuid {ROOT_UUID} root \nset prefix=($root)'/boot/grub'\nconfigfile $prefix/grub.cfg\n"
+    (folder / "grub.cfg").write_text(stub)
 
 
 def make_layer(folder: Path, layout: TargetLayout, name: str) -> list[AttachedDisk]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 import subprocess
 import time
 from collections.abc import Iterator
@@ -20,6 +21,7 @@ from contracts.messages.agent import AttachedDisk
 from services.task.domain.layout import plan_layout
 from tests.e2e.adaptation_source import (
     DATA_UUID,
+    ESP_UUID,
     ROOT_UUID,
     SOURCE_MAC,
     TARGET_MAC,
@@ -27,6 +29,7 @@ from tests.e2e.adaptation_source import (
     inventory,
     make_layer,
     make_replica,
+    uefi_inventory,
 )
 from tests.private_namespace import in_private_namespace
 
@@ -42,7 +45,15 @@ def replica(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="module")
+def uefi_replica(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("uefi-replica")
+    in_private_namespace(make_replica)(folder, UEFI_LAYOUT)
+    return folder
+
+
 LAYOUT: TargetLayout = plan_layout(inventory())
+UEFI_LAYOUT: TargetLayout = plan_layout(uefi_inventory())
 
 
 def digests(folder: Path) -> dict[str, str]:
@@ -65,7 +76,7 @@ def adapted(folder: Path, disks: list[AttachedDisk], *, keeps_journal: bool = Fa
 class Machine:
     """A target in QEMU. The console is a file; a command typed into it comes from a pipe."""
 
-    def __init__(self, folder: Path, disks: list[AttachedDisk]) -> None:
+    def __init__(self, folder: Path, disks: list[AttachedDisk], *, is_uefi: bool = False) -> None:
         self.console = folder / "console.log"
         drives = [argument for disk in disks for argument in ("-drive", f"file={disk.path},format=qcow2,if=virtio")]
         with self.console.open("wb") as log:
@@ -74,6 +85,7 @@ class Machine:
                     *("qemu-system-x86_64", "-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2", "-m", "768"),
                     *("-display", "none", "-monitor", "none", "-serial", "stdio", "-no-reboot", *drives),
                     *("-nic", f"user,model=virtio-net-pci,mac={TARGET_MAC}"),
+                    *(uefi_firmware(folder) if is_uefi else ()),
                 ],
                 stdin=subprocess.PIPE,
                 stdout=log,
@@ -92,6 +104,14 @@ class Machine:
         assert self.process.stdin is not None
         self.process.stdin.write(f"{line}\n".encode())
         self.process.stdin.flush()
+
+
+def uefi_firmware(folder: Path) -> list[str]:
+    """A machine that was never started: its firmware has no boot entries."""
+    variables = folder / "variables.fd"
+    shutil.copyfile("/usr/share/OVMF/OVMF_VARS_4M.fd", variables)
+    code = "if=pflash,format=raw,readonly=on,file=/usr/share/OVMF/OVMF_CODE_4M.fd"
+    return ["-drive", code, "-drive", f"if=pflash,format=raw,file={variables}"]
 
 
 @pytest.fixture
@@ -226,6 +246,62 @@ def test_system_on_a_gpt_boots_by_bios_from_grubs_own_partition(tmp_path: Path, 
     assert "/swap.img file 128M" in " ".join(shown.split())
     assert "partition 150M" in shown
     assert [line.split()[0] for line in shown.splitlines() if " failed " in line and ".service" in line] == []
+
+
+def test_system_boots_by_uefi_on_a_machine_that_has_never_seen_it(uefi_replica: Path, machines: list[Machine]) -> None:
+    before = digests(uefi_replica)
+    disks = make_layer(uefi_replica, UEFI_LAYOUT, "uefi")
+
+    @in_private_namespace
+    def run() -> None:
+        prepared = PreparedDisks(uefi_replica / "layer")
+        prepared.attach(disks)
+        facts = FACTS.model_copy(update={"firmware": "UEFI"})
+        report = adapt(prepared, UEFI_LAYOUT, uefi_inventory(), facts, OWN_PATHS)
+        prepared.detach()
+        assert report.verdict == "passed", report.failure
+        assert [(check.id, check.failure) for check in report.checks if check.failure is not None] == []
+        assert {"ESP_MISSING", "ESP_FALLBACK", "FS_GRUB", "FSCK"} <= {check.id for check in report.checks}
+        assert {"/boot/efi/EFI/BOOT/BOOTX64.EFI", "/boot/efi/EFI/BOOT/grubx64.efi"} <= set(report.adapted_paths)
+
+    run()
+    assert not (uefi_replica / "layer").exists()
+    machine = Machine(uefi_replica, disks, is_uefi=True)
+    machines.append(machine)
+    # Firmware and shim take their time without KVM.
+    machine.wait_for("source login:", timeout_s=270)
+    machine.type("root")
+    machine.wait_for(":~#")
+    machine.type("ls -d /sys/firmware/efi; findmnt -no SOURCE,UUID /boot/efi; ls /boot/efi/EFI/debian")
+    machine.type("systemctl --failed --plain --no-legend; echo FI''NISHED")
+    shown = machine.wait_for("FINISHED")
+    assert "\n/sys/firmware/efi" in shown
+    assert ESP_UUID in shown
+    assert "BOOTX64.CSV" in shown
+    assert [line.split()[0] for line in shown.splitlines() if " failed " in line and ".service" in line] == []
+    assert digests(uefi_replica) == before
+
+
+def test_system_without_a_boot_loader_on_its_efi_partition_fails_its_check(uefi_replica: Path) -> None:
+    disks = make_layer(uefi_replica, UEFI_LAYOUT, "empty")
+
+    @in_private_namespace
+    def run() -> None:
+        prepared = PreparedDisks(uefi_replica / "layer")
+        prepared.attach(disks)
+        tree = prepared.mount_tree(UEFI_LAYOUT)
+        for name in ("grubx64.efi", "shimx64.efi"):
+            (tree / "boot/efi/EFI/debian" / name).unlink()
+        prepared.unmount()
+        report = adapt(
+            prepared, UEFI_LAYOUT, uefi_inventory(), FACTS.model_copy(update={"firmware": "UEFI"}), OWN_PATHS
+        )
+        prepared.detach()
+        assert report.verdict == "failed"
+        assert report.failure is not None
+        assert report.failure.code == "SMS.ADAPT.ESP_FALLBACK"
+
+    run()
 
 
 def test_undone_adaptation_leaves_every_file_as_it_was_copied(replica: Path) -> None:

@@ -9,6 +9,7 @@ from typing import Final
 from agents.target.adaptation.changes import MakeSwapFile, StepResult, WriteDisk
 from agents.target.adaptation.checks.boot_code import boot_code_checks
 from agents.target.adaptation.checks.boot_menu import boot_menu_checks
+from agents.target.adaptation.checks.efi import efi_checks
 from agents.target.adaptation.confinement import PlannedDevice
 from agents.target.adaptation.engine import Engine
 from agents.target.adaptation.files import TEMPORARY_SUFFIX
@@ -21,6 +22,7 @@ from agents.target.adaptation.steps.boot_code import plan_boot_code
 from agents.target.adaptation.steps.caches import plan_caches, stale_device_checks
 from agents.target.adaptation.steps.cloud_init import plan_cloud_init
 from agents.target.adaptation.steps.console import plan_console
+from agents.target.adaptation.steps.efi_fallback import plan_efi_fallback
 from agents.target.adaptation.steps.file_system_table import fstab_checks, plan_file_system_table
 from agents.target.adaptation.steps.foreign_agents import foreign_agent_checks, plan_foreign_agents
 from agents.target.adaptation.steps.grub_config import plan_grub_config
@@ -207,7 +209,8 @@ class _Run:
         self._take("S11", plan_module_list(tree, kernel, root_kind))
         self._take("S11", plan_initramfs(tree, inputs, (kernel,), system))
         self._take("S12", plan_grub_config(tree, inputs, system))
-        boot_code = plan_boot_code(tree, inputs)
+        is_uefi = inputs.facts.firmware == "UEFI"
+        boot_code = plan_efi_fallback(tree, inputs) if is_uefi else plan_boot_code(tree, inputs)
         self._take("S13", boot_code)
         self._take("S14", plan_caches(tree))
         self._take("S14", plan_own_agent(tree, inputs))
@@ -220,6 +223,7 @@ class _Run:
             *boot_menu_checks(tree, inputs),
             *fstab_checks(tree, inputs.references),
             *boot_code_checks(inputs, boot_code),
+            *(efi_checks(tree, inputs) if inputs.facts.firmware == "UEFI" else ()),
             *network_checks(tree, inputs),
             *stale_device_checks(tree),
             *own_agent_checks(tree, inputs),

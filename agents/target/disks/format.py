@@ -49,6 +49,8 @@ def make_file_system(device: Path, file_system: FileSystem, *, name: str, size_b
         run_program(xfs_command(device, file_system, size_bytes), disk=name)
     elif file_system.kind == "btrfs":
         run_program(btrfs_command(device, file_system), disk=name)
+    elif file_system.kind == "vfat":
+        run_program(vfat_command(device, file_system), disk=name)
     elif file_system.kind == "swap":
         run_program(
             ["mkswap", *_option("-U", file_system.uuid), *_option("-L", file_system.label), str(device)], disk=name
@@ -127,6 +129,19 @@ def btrfs_command(device: Path, file_system: FileSystem) -> list[str]:
     command += _option("--csum", parameters.get("checksum", ""))
     command += _option("-U", file_system.uuid) + _option("-L", file_system.label)
     return [*command, "-d", "single", "-m", "dup", str(device)]
+
+
+def vfat_command(device: Path, file_system: FileSystem) -> list[str]:
+    """mkfs.vfat's arguments: the volume id is what UUID= means, and FAT type and cluster size are kept."""
+    parameters = file_system.parameters
+    sector_size = int(parameters.get("sector_size", "512"))
+    command = ["mkfs.vfat", "-S", str(sector_size)]
+    command += _option("-F", parameters.get("fat_bits", ""))
+    command += _option("-i", file_system.uuid.replace("-", ""))
+    command += _option("-n", file_system.label)
+    if cluster_size := int(parameters.get("cluster_size", "0")):
+        command += ["-s", str(max(1, cluster_size // sector_size))]
+    return [*command, str(device)]
 
 
 def _option(name: str, value: str) -> list[str]:

@@ -9,7 +9,16 @@ import time
 from pathlib import Path
 from typing import Final
 
-from agents.target.namespace import MS_NODEV, MS_NOEXEC, MS_NOSUID, MS_RDONLY, mount, unmount
+from agents.target.namespace import (
+    MS_BIND,
+    MS_NODEV,
+    MS_NOEXEC,
+    MS_NOSUID,
+    MS_RDONLY,
+    MS_REMOUNT,
+    mount,
+    unmount,
+)
 from contracts.errors import MigrationError
 from contracts.errors.disks import BUSY, MOUNT_FAILED
 
@@ -32,6 +41,24 @@ def mount_volume(device: Path, directory: str, kind: str, *, mount_point: str, i
     except OSError as error:
         raise MigrationError(
             MOUNT_FAILED, kind=kind, device=device, mount_point=mount_point, reason=error.strerror or error
+        ) from error
+
+
+def bind_folder(folder: Path, directory: str, *, is_read_only: bool = False) -> None:
+    """Show a folder guarded at an existing directory. Raises MigrationError SMS.DISK.MOUNT_FAILED."""
+    flags = MS_BIND | MS_REMOUNT | _GUARDED | (MS_RDONLY if is_read_only else 0)
+    try:
+        # A bind mount takes its flags with a second call only, and directory may be a descriptor of what it covers:
+        # so the folder is guarded on itself first, and what is bound from there has its flags.
+        mount(str(folder), str(folder), flags=MS_BIND)
+        try:
+            mount("none", str(folder), flags=flags)
+            mount(str(folder), directory, flags=MS_BIND)
+        finally:
+            unmount(str(folder))
+    except OSError as error:
+        raise MigrationError(
+            MOUNT_FAILED, kind="bind", device=folder, mount_point=directory, reason=error.strerror or error
         ) from error
 
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from agents.target.disks.export import Qcow2Export, share_folder, unshare_folder
+from agents.target.disks.fat import FatFolder
 from agents.target.disks.format import make_file_system
 from agents.target.disks.loop import LoopDevice
-from agents.target.disks.mounts import mount_volume, remove_empty_folders, unmount_below
+from agents.target.disks.mounts import bind_folder, mount_volume, remove_empty_folders, unmount_below
 from agents.target.disks.programs import run_program
 from agents.target.disks.table import write_table
 from agents.target.rooted import open_in_root
@@ -34,6 +36,7 @@ class PreparedDisks:
         self._attached: dict[str, AttachedDisk] = {}
         self.exports: dict[str, Qcow2Export] = {}
         self._loops: dict[tuple[str, int], LoopDevice] = {}
+        self._fats: dict[int, FatFolder] = {}
 
     def attach(self, disks: Sequence[AttachedDisk]) -> None:
         """Make the disks reachable as raw files or devices. Raises MigrationError SMS.DISK.EXPORT_FAILED."""
@@ -58,6 +61,8 @@ class PreparedDisks:
     def partition_and_format(self, layout: TargetLayout) -> None:
         """Wipe the disks and make the plan's tables and file systems. Raises MigrationError SMS.DISK.*."""
         self.release()
+        # What a killed process kept of an earlier format must not be taken for this one's files.
+        shutil.rmtree(self._folder / "fat", ignore_errors=True)
         for disk in layout.disks:
             self._check_size(disk)
         for disk in layout.disks:
@@ -101,6 +106,9 @@ class PreparedDisks:
         unmount_below(self._folder / "volumes")
         mounted = {}
         for volume in layout.volumes:
+            if volume.kind == "vfat":
+                mounted[volume.index] = self.fat_folder(layout, volume).open()
+                continue
             directory = self._folder / "volumes" / str(volume.index)
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             device = self._device_of(layout, volume)
@@ -116,6 +124,9 @@ class PreparedDisks:
         for volume in sorted(layout.volumes, key=lambda each: each.mount_point.rstrip("/").count("/")):
             device = self._device_of(layout, volume)
             with _mount_point(tree, volume.mount_point) as directory:
+                if volume.kind == "vfat":
+                    bind_folder(self.fat_folder(layout, volume).open(), directory, is_read_only=is_read_only)
+                    continue
                 mount_volume(
                     device.path,
                     directory,
@@ -124,6 +135,23 @@ class PreparedDisks:
                     is_read_only=is_read_only,
                 )
         return tree
+
+    def fat_folders(self) -> dict[int, FatFolder]:
+        """The folders of the volumes that `mount_volumes` could not mount, by volume index."""
+        return dict(self._fats)
+
+    def fat_folder(self, layout: TargetLayout, volume: CopyVolume) -> FatFolder:
+        """The folder that stands for a volume with a FAT file system."""
+        if volume.index not in self._fats:
+            disk = next(each for each in layout.disks if each.name == volume.target_disk)
+            file_system = next(each for number, _, each in _formatted(disk) if number == volume.target_partition)
+            self._fats[volume.index] = FatFolder(
+                self._device_of(layout, volume).path,
+                file_system,
+                self._folder / "fat" / str(volume.index),
+                name=f"{disk.name}{volume.target_partition or ''}",
+            )
+        return self._fats[volume.index]
 
     def _device_of(self, layout: TargetLayout, volume: CopyVolume) -> LoopDevice:
         disk = next(each for each in layout.disks if each.name == volume.target_disk)
@@ -137,6 +165,7 @@ class PreparedDisks:
             commands = {
                 "xfs": ["xfs_repair", "-n", str(device)],
                 "btrfs": ["btrfs", "check", "--readonly", str(device)],
+                "vfat": ["fsck.vfat", "-n", str(device)],
             }
             command = commands.get(volume.kind, ["e2fsck", "-f", "-n", str(device)])
             try:
@@ -149,6 +178,9 @@ class PreparedDisks:
         """Unmount volumes and tree, which writes everything to the disks. Raises MigrationError SMS.DISK.BUSY."""
         for name in ("tree", "volumes"):
             unmount_below(self._folder / name)
+        for fat in self._fats.values():
+            fat.close()
+        self._fats.clear()
 
     def release(self) -> None:
         """Unmount, and let go of the loop devices; the disks stay attached."""
@@ -165,7 +197,7 @@ class PreparedDisks:
         self.exports.clear()
         self._attached.clear()
         unshare_folder(self._folder / "exports")
-        for name in ("volumes", "tree", "exports"):
+        for name in ("volumes", "tree", "exports", "fat"):
             remove_empty_folders(self._folder / name)
         remove_empty_folders(self._folder)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Final
 
 from contracts.errors import MigrationError
@@ -21,8 +22,12 @@ def run_program(
     timeout_s: float = 600,
     environment: Mapping[str, str] | None = None,
     accepted: Sequence[int] = (0,),
+    folder: Path | None = None,
 ) -> str:
-    """The program's standard output. Raises MigrationError SMS.DISK.PROGRAM_FAILED for any other status."""
+    """The program's standard output. folder: its working directory.
+
+    Raises MigrationError SMS.DISK.PROGRAM_FAILED for any other status.
+    """
     try:
         done = subprocess.run(
             command,
@@ -32,6 +37,7 @@ def run_program(
             errors="replace",
             timeout=timeout_s,
             env=_ENVIRONMENT | dict(environment or {}),
+            cwd=folder,
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise MigrationError(PROGRAM_FAILED, program=command[0], disk=disk, status="-", output=error) from error

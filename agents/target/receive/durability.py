@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable
 
 from agents.target.receive.reception import Reception
 from agents.target.receive.volume import Volume
-from agents.transfer.paths import sync_file_system
 from contracts.errors.code import MigrationError
 from contracts.errors.transfer import TARGET_EIO
 
@@ -39,7 +38,7 @@ class DurabilityThread:
         applied, applied_bytes = self._reception.wait_for_work(0)
         for volume in self._volumes():
             try:
-                sync_file_system(volume.root)
+                volume.sync()
             except OSError as error:
                 raise MigrationError(
                     TARGET_EIO, volume=volume.index, path="/", reason=error.strerror or str(error)

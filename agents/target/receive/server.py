@@ -18,7 +18,7 @@ from agents.target.receive.journal import Journal
 from agents.target.receive.reception import Reception
 from agents.target.receive.session import TargetSession
 from agents.target.receive.verify import Verifier
-from agents.target.receive.volume import Volume
+from agents.target.receive.volume import Backing, Volume
 from agents.transfer.connection import HELLO_TIMEOUT_S, Connection
 from agents.transfer.frames import Kind, protocol_error
 from agents.transfer.messages import Begin, HeldRange, Hello, HelloReply, Join, dump, parse, plan_digest
@@ -37,7 +37,7 @@ class TargetServer:
     is neither seen nor touched. mount_points: the plan's, by index, for the digest that both ends compare.
     applied_survives_restart: what a killed process had written is still trusted by the next one on the same boot
     (true when the file systems stay mounted; false when the kernel that holds the cache goes away with it).
-    A state_folder belongs to one task and one set of disks.
+    A state_folder belongs to one task and one set of disks. backings: of volumes that are folders only, by index.
     """
 
     def __init__(
@@ -50,12 +50,17 @@ class TargetServer:
         mount_points: Mapping[int, str],
         state_folder: Path,
         applied_survives_restart: bool,
+        backings: Mapping[int, Backing] | None = None,
     ) -> None:
         self._hello = Hello(task_id=task_id, role="target", plan_digest=plan_digest(dict(mount_points)))
         self._listen = listen
         self._tls = tls
         staging = b".sms-receive-" + hashlib.sha256(task_id.encode()).hexdigest()[:12].encode()
-        self._volumes = {index: Volume(index, path, staging_name=staging) for index, path in volumes.items()}
+        behind = backings or {}
+        self._volumes = {
+            index: Volume(index, path, staging_name=staging, backing=behind.get(index))
+            for index, path in volumes.items()
+        }
         self._journal = Journal(state_folder / "receive.journal")
         self._reception = Reception(self._journal, applied_survives_restart=applied_survives_restart)
         self._durability = DurabilityThread(self._reception, self._volumes.values)

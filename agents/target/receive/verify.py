@@ -12,7 +12,7 @@ from agents.transfer.attributes import entry_path, read_flags, read_xattrs
 from agents.transfer.content import hash_file, hash_xattrs
 from agents.transfer.entries import Entry, EntryKind, encode_group, kind_of
 from agents.transfer.hashing import hash_whole
-from agents.transfer.paths import open_directory, sync_file_system
+from agents.transfer.paths import open_directory
 from agents.transfer.verification import EXPECTED, RESULT, Aspect, DirectoryPart, Status, decode_parts
 
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOATIME | os.O_CLOEXEC
@@ -48,7 +48,7 @@ class Verifier:
         # Only clean pages can be dropped from the cache, so that the disk is what is read.
         with self._lock:
             if volume.index not in self._synced:
-                sync_file_system(volume.root)
+                volume.read_from_disk()
                 self._synced.add(volume.index)
 
     def _compare_part(self, volume: Volume, part: DirectoryPart) -> list[Entry]:
@@ -58,7 +58,8 @@ class Verifier:
             return [_verdict(entry, Status.MISSING, Aspect(0)) for entry in part.entries]
         try:
             present = _names(directory, part)
-            verdicts = [self._compare(volume, directory, entry) for entry in part.entries]
+            compare = self._compare if volume.backing is None else _compare_plain
+            verdicts = [compare(volume, directory, entry) for entry in part.entries]
         finally:
             os.close(directory)
         known = {entry.name for entry in part.entries} | ({volume.staging_name} if not part.path else set())
@@ -93,6 +94,27 @@ class Verifier:
         with self._lock:
             inode = self._inodes.setdefault((volume, group), state.st_ino)
         return inode == state.st_ino and names == state.st_nlink
+
+
+def _compare_plain(_: Volume, directory: int, entry: Entry) -> Entry | None:
+    """On a file system that keeps neither owner, mode, attributes nor exact times: kind, size and contents."""
+    try:
+        state = os.stat(entry.name or b".", dir_fd=directory, follow_symlinks=False)
+    except FileNotFoundError:
+        return _verdict(entry, Status.MISSING, Aspect(0))
+    if kind_of(state.st_mode) is not entry.kind:
+        return _verdict(entry, Status.DIFFERENT, Aspect.KIND)
+    if entry.kind is not EntryKind.REGULAR:
+        return None
+    content, _xattrs, block_bytes, _names, _group = EXPECTED.unpack(entry.data)
+    found = Aspect(0) if state.st_size == entry.size else Aspect.SIZE
+    descriptor = os.open(entry.name, _READ, dir_fd=directory)
+    try:
+        if hash_file(descriptor, block_bytes) != content:
+            found |= Aspect.CONTENTS
+    finally:
+        os.close(descriptor)
+    return _verdict(entry, Status.DIFFERENT, found) if found else None
 
 
 def _compare_state(entry: Entry, state: os.stat_result) -> Aspect:

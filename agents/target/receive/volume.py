@@ -11,25 +11,38 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from agents.transfer.attributes import APPEND_ONLY, IMMUTABLE, read_flags, write_flags
-from agents.transfer.paths import open_directory, open_root
+from agents.transfer.paths import open_directory, open_root, sync_file_system
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _PROTECTING = IMMUTABLE | APPEND_ONLY
 Result = TypeVar("Result")
 
 
+class Backing(Protocol):
+    """What stands behind a folder that is no mounted file system (FAT by mtools)."""
+
+    def store(self, *, without: bytes = b"") -> None:
+        """Bring the folder's files into the file system. Raises MigrationError."""
+
+    def reload(self) -> None:
+        """Take the file system's files in place of the folder's. Raises MigrationError."""
+
+
 class Volume:
     """One file system of the target. root is a private descriptor of its root directory.
+
+    backing: where the folder is not the file system itself. Such a one keeps names and contents only.
 
     The staging folder lies in the root under a name of the task's own. New contents of existing files and
     entries on their way from one place to another are in it; it is removed at the end of each round.
     """
 
-    def __init__(self, index: int, path: Path, *, staging_name: bytes) -> None:
+    def __init__(self, index: int, path: Path, *, staging_name: bytes, backing: Backing | None = None) -> None:
         self.index = index
+        self.backing = backing
         self.path = path
         self.root = open_root(path)
         self.staging_name = staging_name
@@ -44,6 +57,18 @@ class Volume:
                 if descriptor >= 0:
                     os.close(descriptor)
             self._staging = self.root = -1
+
+    def sync(self) -> None:
+        """Everything written until now is on the disk afterwards. Raises OSError, MigrationError."""
+        sync_file_system(self.root)
+        if self.backing is not None:
+            self.backing.store(without=self.staging_name)
+
+    def read_from_disk(self) -> None:
+        """What is read afterwards comes from the disk, as far as this kernel's cache allows. Errors as `sync`."""
+        self.sync()
+        if self.backing is not None:
+            self.backing.reload()
 
     @property
     def staging(self) -> int:

@@ -16,7 +16,7 @@ from services.feasibility.domain.os_table import OsTable
 class Policy:
     """What this installation can do. is_strict: a system that no row of the table names is refused."""
 
-    supports_uefi: bool = False
+    supports_uefi: bool = True
     is_strict: bool = False
 
 

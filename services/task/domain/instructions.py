@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
+from contracts.adaptation import TargetFacts
 from contracts.base import Message
 from contracts.messages import agent, certificate_issuer, identity, target_provisioner
 from contracts.messages.target_provisioner import DiskRequest
@@ -272,6 +273,7 @@ def _adapt(task: Task) -> AddressedCommand:
         layout=task.layout,
         disks=task.target.layer_disks,
         inventory=task.inventory,
+        target_facts=TargetFacts(firmware=task.layout.firmware),
     )
     return AddressedCommand(_helper_id(task), message)
 

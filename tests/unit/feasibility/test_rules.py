@@ -63,12 +63,12 @@ FOUND = {
         "root_space": "ROOT_SPACE",
     },
     "rhel_6_0_vmware": {"os_hypervisor": "OS_ONLY_KVM"},
-    "rhel_7_9_uefi_lvm_root": {"firmware": "UEFI_UNSUPPORTED", "lvm": "LVM_UNSUPPORTED"},
+    "rhel_7_9_uefi_lvm_root": {"lvm": "LVM_UNSUPPORTED"},
     "rhel_8_4_multipath_san": {"external_storage": "EXTERNAL_STORAGE", "mapped_devices": "MAPPER_UNSUPPORTED"},
     "rhel_8_5_domain_member": {"domain": "DOMAIN_MEMBER"},
     "sles_11_4_grub_legacy": {},
     "sles_12_sp0_btrfs": {"btrfs_release": "BTRFS_RELEASE"},
-    "sles_15_3_uefi_btrfs_subvolumes": {"firmware": "UEFI_UNSUPPORTED"},
+    "sles_15_3_uefi_btrfs_subvolumes": {},
     "storage_server_thin_raid": {
         "external_storage": "EXTERNAL_STORAGE",
         "lvm_thin": "LVM_THIN",
@@ -81,15 +81,10 @@ FOUND = {
     "ubuntu_18_04_thin_pool": {"lvm_thin": "LVM_THIN", "lvm": "LVM_UNSUPPORTED"},
     "ubuntu_20_04_dual_boot": {"os_single": "SEVERAL_SYSTEMS"},
     "ubuntu_20_04_swap_file": {},
-    "ubuntu_20_uefi_luks": {
-        "firmware": "UEFI_UNSUPPORTED",
-        "external_storage": "EXTERNAL_STORAGE",
-        "encryption": "ENCRYPTED",
-    },
+    "ubuntu_20_uefi_luks": {"external_storage": "EXTERNAL_STORAGE", "encryption": "ENCRYPTED"},
     "ubuntu_22_04_not_listed": {"os_listed": "OS_NOT_LISTED"},
     "windows_10_uefi_bitlocker": {
         "os_family": "WINDOWS_UNSUPPORTED",
-        "firmware": "UEFI_UNSUPPORTED",
         "boot_loader": "BOOTLOADER_UNKNOWN",
         "not_mounted": "NOT_MOUNTED",
         "encryption": "ENCRYPTED",
@@ -210,10 +205,17 @@ def test_release_that_no_row_names_is_refused_in_strict_mode_only() -> None:
     assert check(server, "os_listed", Policy(is_strict=True)).result == "ERROR"
 
 
-def test_uefi_server_passes_where_targets_boot_by_uefi() -> None:
-    server = recorded("ubuntu_20_uefi_luks")
-    assert check(server, "firmware").result == "ERROR"
-    assert check(server, "firmware", Policy(supports_uefi=True)).result == "OK"
+def test_uefi_server_is_refused_where_targets_boot_by_bios_only() -> None:
+    server = recorded("sles_15_3_uefi_btrfs_subvolumes")
+    assert check(server, "firmware").result == "OK"
+    assert check(server, "firmware", Policy(supports_uefi=False)).code == "SMS.FEASIBILITY.UEFI_UNSUPPORTED"
+
+
+def test_uefi_server_whose_system_partition_is_not_mounted_is_refused() -> None:
+    server = recorded("sles_15_3_uefi_btrfs_subvolumes")
+    assert check(server, "system_partition").result == "OK"
+    without = server.model_copy(update={"mounts": tuple(one for one in server.mounts if one.kind != "vfat")})
+    assert check(without, "system_partition").code == "SMS.FEASIBILITY.ESP_NOT_MOUNTED"
 
 
 def test_uefi_is_refused_for_a_release_whose_row_says_no() -> None:

@@ -189,11 +189,10 @@ def test_sizes_that_do_not_hold_the_data_are_refused() -> None:
 
 
 def test_sources_that_a_target_cannot_be_made_for_are_refused() -> None:
-    assert code_of(inventory(USUAL.disks, USUAL.mounts, "UEFI")) == "SMS.LAYOUT.FIRMWARE_UNSUPPORTED"
     assert code_of(inventory(USUAL.disks, (mount("/data", "sda1"),))) == "SMS.LAYOUT.NO_ROOT"
     assert code_of(inventory(USUAL.disks, ())) == "SMS.LAYOUT.NOTHING_TO_COPY"
-    vfat = (*USUAL.mounts, mount("/boot/efi", "sda2", "vfat"))
-    assert code_of(inventory(USUAL.disks, vfat)) == "SMS.LAYOUT.FILE_SYSTEM_UNSUPPORTED"
+    zfs = (*USUAL.mounts, mount("/tank", "sda2", "zfs"))
+    assert code_of(inventory(USUAL.disks, zfs)) == "SMS.LAYOUT.FILE_SYSTEM_UNSUPPORTED"
     lvm = (mount("/", "", source="/dev/mapper/vg-root"),)
     assert code_of(inventory(USUAL.disks, lvm)) == "SMS.LAYOUT.STORAGE_UNSUPPORTED"
     subvolume = (mount("/", "sda1", "btrfs", root="/@rootfs"),)

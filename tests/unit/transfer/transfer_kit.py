@@ -79,7 +79,7 @@ class Authority:
 class Pair:
     """Both ends in this process, over TLS on loopback."""
 
-    def __init__(self, folder: Path, volumes: dict[int, tuple[Path, Path, str]], **options) -> None:
+    def __init__(self, folder: Path, volumes: dict[int, tuple[Path, Path, str]], backings=None, **options) -> None:
         self.folder = folder
         self.authority = Authority()
         self.source_options = options
@@ -91,6 +91,7 @@ class Pair:
             mount_points={index: mount for index, (_, _, mount) in volumes.items()},
             state_folder=folder / "target-state",
             applied_survives_restart=True,
+            backings=backings,
         )
         self.endpoint = self.server.start()
         self.volumes = [

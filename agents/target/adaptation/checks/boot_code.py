@@ -16,6 +16,7 @@ _UNREADABLE: Final = {
     "ext4": frozenset({"bigalloc", "inline_data", "casefold", "compression", "journal_dev", "ea_inode"}),
     "xfs": frozenset({"metadir"}),
     "btrfs": frozenset({"raid-stripe-tree", "extent-tree-v2"}),
+    "vfat": frozenset(),
 }
 
 
@@ -34,14 +35,15 @@ def boot_code_checks(inputs: Inputs, written: tuple[WriteDisk, ...]) -> tuple[Ad
         if raw.read(2) != _BOOT_SIGNATURE:
             reason = "the first sector has no boot signature"
     if reason:
-        return failed(BOOTCODE_MISSING, disk=disk.name, reason=reason), _readable(inputs)
+        return failed(BOOTCODE_MISSING, disk=disk.name, reason=reason), grub_reads_boot(inputs)
     if disk.table == "mbr" and active_partition(disk) is None:
         # GRUB does not need the flag; some firmware does.
-        return failed(BOOTCODE_MISSING, "W", disk=disk.name, reason="no partition is active"), _readable(inputs)
-    return passed(BOOTCODE_MISSING), _readable(inputs)
+        return failed(BOOTCODE_MISSING, "W", disk=disk.name, reason="no partition is active"), grub_reads_boot(inputs)
+    return passed(BOOTCODE_MISSING), grub_reads_boot(inputs)
 
 
-def _readable(inputs: Inputs) -> AdaptationCheck:
+def grub_reads_boot(inputs: Inputs) -> AdaptationCheck:
+    """Whether GRUB's driver knows every feature of the file system with the kernels."""
     boot = inputs.references.boot
     if boot is None:
         return passed(FS_GRUB)

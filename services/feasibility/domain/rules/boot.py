@@ -6,8 +6,9 @@ from typing import Final
 
 from contracts.errors import feasibility as codes
 from contracts.inventory import SourceInventory
-from services.feasibility.domain.rule import Basis, Finding, Rule, passed, refused, warned
+from services.feasibility.domain.rule import Basis, Finding, Rule, listed, passed, refused, warned
 
+_SYSTEM_PARTITIONS: Final = ("/boot/efi", "/efi", "/boot")
 _ADAPTED_LOADERS: Final = ("grub2", "grub_legacy")
 
 
@@ -51,6 +52,16 @@ def check_boot_code(inventory: SourceInventory, _: Basis) -> Finding:
     return passed(firmware=inventory.firmware)
 
 
+def check_system_partition(inventory: SourceInventory, _: Basis) -> Finding:
+    """Files are read through mounts, and the firmware's own partition is often mounted on demand only."""
+    found = [mount.mount_point for mount in inventory.mounts if mount.kind == "vfat"]
+    looked_at: dict[str, object] = {"firmware": inventory.firmware, "vfat": listed(found)}
+    is_linux = inventory.operating_system.family == "linux"
+    if inventory.firmware == "UEFI" and is_linux and not set(found) & set(_SYSTEM_PARTITIONS):
+        return refused(codes.ESP_NOT_MOUNTED, looked_at, looked_for=", ".join(_SYSTEM_PARTITIONS))
+    return passed(**looked_at)
+
+
 GROUP = "Boot"
 
 RULES = (
@@ -58,6 +69,7 @@ RULES = (
     Rule(
         id="firmware_os", name="Firmware that the release is listed for", group=GROUP, decide=check_firmware_of_release
     ),
+    Rule(id="system_partition", name="EFI system partition is mounted", group=GROUP, decide=check_system_partition),
     Rule(id="boot_loader", name="Boot loader that can be adapted", group=GROUP, decide=check_boot_loader),
     Rule(id="boot_code", name="Boot code on the system disk", group=GROUP, severity="WARN", decide=check_boot_code),
 )

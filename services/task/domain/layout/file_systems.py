@@ -27,8 +27,11 @@ def derived_signature(seed: str, *names: str) -> str:
 
 
 def file_system_of_mount(mount: Mount, *, seed: str) -> FileSystem:
-    """A file system for a mount whose device is not known: its kind if a target can hold it, else ext4."""
-    kind = mount.kind if mount.kind in COPIED_KINDS else "ext4"
+    """A file system for a mount whose device is not known: its kind if a target can hold it, else ext4.
+
+    Not FAT, whose volume id cannot be made up from a UUID: nothing boots from a FAT of unknown device.
+    """
+    kind = mount.kind if mount.kind in COPIED_KINDS and mount.kind != "vfat" else "ext4"
     return FileSystem(
         kind=kind,
         uuid=derived_uuid(seed, "file system", mount.mount_point),

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from contracts.errors import MigrationError
-from contracts.errors.layout import FIRMWARE_UNSUPPORTED
 from contracts.inventory import Disk, FileSystem, SourceInventory
 from contracts.layout import CopyVolume, TargetDisk, TargetLayout, TargetPartition
 from services.task.domain.layout.disks import disk_of_mount, disk_of_source
@@ -16,12 +14,10 @@ from services.task.domain.layout.volumes import MovingVolume, depth, moving_volu
 def plan_layout(inventory: SourceInventory, options: LayoutOptions | None = None) -> TargetLayout:
     """Keep every identifier of the source; move only what does not fit where it was.
 
-    The disk with the root file system is the first one (vda): BIOS starts from it. Raises MigrationError
+    The disk with the root file system is the first one (vda): firmware starts from it. Raises MigrationError
     (SMS.LAYOUT.*) for what a target cannot be given.
     """
     options = options or LayoutOptions()
-    if inventory.firmware != "BIOS" and not options.is_data_only:
-        raise MigrationError(FIRMWARE_UNSUPPORTED, firmware=inventory.firmware, supported="BIOS")
     volumes = moving_volumes(inventory, is_data_only=options.is_data_only)
     moving = {volume.volume: volume for volume in volumes if volume.volume}
     disks: list[TargetDisk] = []

@@ -16,7 +16,7 @@ from contracts.errors.layout import (
 )
 from contracts.inventory import Disk, FileSystem, Mount, SourceInventory
 
-COPIED_KINDS: Final = ("ext2", "ext3", "ext4", "xfs", "btrfs")
+COPIED_KINDS: Final = ("ext2", "ext3", "ext4", "xfs", "btrfs", "vfat")
 # Mounts of these kinds hold nothing that outlives a boot, or show files of another mount.
 _PASSING_KINDS: Final = frozenset({"tmpfs", "ramfs", "devtmpfs", "overlay", "squashfs", "iso9660", "udf", "autofs"})
 _LAYERS: Final = {"/dev/mapper/": "device mapper", "/dev/dm-": "device mapper", "/dev/md": "software RAID"}
