@@ -11,7 +11,20 @@ from typing import Annotated
 import typer
 from typer.exceptions import Abort, TyperException
 
-from cli import agent, audit, completion, contracts_export, credential, point, profile, server, task, up_down
+from cli import (
+    agent,
+    audit,
+    audit_export,
+    completion,
+    contracts_export,
+    credential,
+    point,
+    profile,
+    server,
+    server_log,
+    task,
+    up_down,
+)
 from cli.failures import INTERRUPTED_EXIT_CODE, exit_code_of, record_unexpected, show_failure, show_usage_error
 from cli.profile_file import Choice, choose
 from cli.settings import CommandLineSettings
@@ -27,9 +40,11 @@ app = typer.Typer(
 )
 up_down.register(app)
 app.add_typer(credential.app, name="credential")
+server_log.register(server.app)
 app.add_typer(server.app, name="server")
 app.add_typer(task.app, name="task")
 app.add_typer(point.app, name="point")
+audit_export.register(audit.app)
 app.add_typer(audit.app, name="audit")
 app.add_typer(profile.app, name="profile")
 app.add_typer(agent.app, name="agent")

@@ -32,7 +32,7 @@ class ListRecords(Message):
     Pages: after and before are sequences between which records are taken, both outside; 0 for no bound. With
     newest_first the next page is before the last one of this page, else after it. from_time, until_time: of
     recorded_at, from included, until excluded. resource: ``<type>:<id>``. message_type: with or without the
-    version. outcome: as in ApiRequestRecorded.
+    version. outcome: as in ApiRequestRecorded. request_id: of a request to the API, with all that it caused.
     """
 
     TYPE: ClassVar[str] = "sms.audit.list"
@@ -49,6 +49,7 @@ class ListRecords(Message):
     resource: str = ""
     message_type: str = ""
     outcome: str = ""
+    request_id: str = ""
 
 
 class RecordList(Message):

@@ -17,7 +17,7 @@ from shared.store.typed import Stored
 HEADS: Final = Collection(name="heads")
 ENTRIES: Final = Collection(
     name="entries",
-    fields=("task_id", "type_name", "actor", "access_key", "outcome", "resource", "other_resource"),
+    fields=("task_id", "type_name", "actor", "access_key", "outcome", "resource", "other_resource", "request_id"),
     unique=(Unique(name="one_record_per_message", fields=("account", "message_id")),),
 )
 TREES: Final = Collection(name="trees")

@@ -28,7 +28,7 @@ class Entry(Model):
 
     type_name: the message type without its version. resource, other_resource: what the record is about, as
     ``<type>:<id>``; a request's path and an event's data name two things at most. access_key, outcome: of a request
-    to the API.
+    to the API. request_id: of that request, also with what it caused.
     """
 
     message_id: str
@@ -40,6 +40,7 @@ class Entry(Model):
     outcome: str = ""
     resource: str = ""
     other_resource: str = ""
+    request_id: str = ""
 
 
 def record_of(payload: bytes, envelope: Envelope, *, now: datetime) -> AuditRecord:
@@ -110,6 +111,7 @@ def entry_of(record: AuditRecord, *, is_indexed: bool = True) -> Entry:
             "outcome": outcome,
             "resource": resource,
             "other_resource": other_resource,
+            "request_id": _text(record.data, "request_id") or record.correlation_id,
         }
     )
 

@@ -36,6 +36,7 @@ def conditions_of(request: ListRecords) -> tuple[Conditions, ...]:
         "actor": request.actor,
         "access_key": request.access_key,
         "outcome": request.outcome,
+        "request_id": request.request_id,
     }
     base = {name: value for name, value in wanted.items() if value}
     if not request.resource:

@@ -29,12 +29,13 @@ class BusServices:
         account: str,
         actor: str,
         request_id: str,
+        timeout_s: float | None = None,
     ) -> M:
         """See Services. The request's id is the correlation id of everything that it causes."""
         cause = Envelope(
             type="sms.api.request", version=1, source="/services/gateway", account=account, id=request_id, actor=actor
         )
-        return await self._bus.request(req(service, verb), message, reply_model, cause=cause)
+        return await self._bus.request(req(service, verb), message, reply_model, timeout_s, cause=cause)
 
     async def authorize(self, question: AuthorizeRequest) -> RequestAuthorization:
         """See Identity. It names no account: only the answer says whose key it is."""

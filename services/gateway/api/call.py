@@ -42,10 +42,20 @@ class Call:
         """Whom the trace names: the user, as printable ASCII."""
         return printable(self.user_name)
 
-    async def ask(self, service: str, verb: str, message: Message, reply_model: type[M]) -> M:
-        """Ask a service in this user's name. Raises MigrationError, which becomes the answer."""
+    async def ask(
+        self, service: str, verb: str, message: Message, reply_model: type[M], *, timeout_s: float | None = None
+    ) -> M:
+        """Ask a service in this user's name; timeout_s: for what takes longer than usual. Raises MigrationError, which
+        becomes the answer."""
         return await self.services.ask(
-            service, verb, message, reply_model, account=self.account, actor=self.actor, request_id=self.request_id
+            service,
+            verb,
+            message,
+            reply_model,
+            account=self.account,
+            actor=self.actor,
+            request_id=self.request_id,
+            timeout_s=timeout_s,
         )
 
     async def may(self, action: str, *resources: str) -> bool:

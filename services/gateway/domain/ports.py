@@ -36,8 +36,12 @@ class Services(Protocol):
         account: str,
         actor: str,
         request_id: str,
+        timeout_s: float | None = None,
     ) -> M:
-        """A request and its reply. Raises MigrationError: the service's own failure, or that it is unavailable."""
+        """A request and its reply. timeout_s: None for the usual one.
+
+        Raises MigrationError: the service's own failure, or that it is unavailable.
+        """
 
 
 @dataclass(frozen=True, kw_only=True)

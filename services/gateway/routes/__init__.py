@@ -7,7 +7,9 @@ from typing import Final
 from services.gateway.api.router import ApiRouter
 from services.gateway.routes import (
     agent_handlers,
+    audit_handlers,
     details_handlers,
+    log_handlers,
     migprojects_handlers,
     service_handlers,
     small_handlers,
@@ -18,7 +20,9 @@ from services.gateway.routes import (
 
 ROUTERS: Final[tuple[ApiRouter, ...]] = (
     agent_handlers.router,
+    audit_handlers.router,
     details_handlers.router,
+    log_handlers.router,
     migprojects_handlers.router,
     service_handlers.router,
     small_handlers.router,
