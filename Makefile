@@ -68,6 +68,7 @@ compose-test: install ## the containers of docker-compose.yml with locally built
 generate: install ## rewrite the generated files: schemas, AsyncAPI document, pages of errors, phases and commands
 	@$(PYTHON) -m contracts.generate
 	@$(PYTHON) -m services.task.documents
+	@$(PYTHON) -m services.gateway.documents
 	@$(PYTHON) -m cli.reference
 
 publish-contracts: install ## take the present messages as the published versions to stay compatible with

@@ -25,6 +25,7 @@ def make_app(routers: Sequence[ApiRouter], handle: Handle, *, max_body_bytes: in
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
+        separate_input_output_schemas=False,
         exception_handlers={HTTPException: _no_route},
     )
     for route in all_routes(routers):
