@@ -227,7 +227,8 @@ class ListTasks(Message):
 
 
 class TaskList(Message):
-    """Tasks without their layouts' sources; count: all that match the filters."""
+    """Tasks without layout and reports, of the rounds the last one. count: all that match the filters; a page may be
+    shorter than limit, since a message has a largest size: ask again behind it."""
 
     TYPE: ClassVar[str] = "sms.task.task-list"
     KIND: ClassVar[MessageKind] = "reply"

@@ -14,6 +14,8 @@ from services.gateway.routes import (
     service_handlers,
     small_handlers,
     sources_handlers,
+    task_settings_handlers,
+    tasks_handlers,
     templates_handlers,
     waves_handlers,
 )
@@ -27,6 +29,8 @@ ROUTERS: Final[tuple[ApiRouter, ...]] = (
     service_handlers.router,
     small_handlers.router,
     sources_handlers.router,
+    task_settings_handlers.router,
+    tasks_handlers.router,
     templates_handlers.router,
     waves_handlers.router,
 )

@@ -28,6 +28,7 @@ from contracts.permissions import BUS_USERS
 from services.gateway.api.call import ApiCall, Call
 from services.gateway.api.router import ApiRouter
 from services.gateway.domain.wire.details import NewTask, TaskAct
+from services.gateway.routes.tasks_handlers import tasks_page
 
 router = ApiRouter(tag="details")
 
@@ -68,7 +69,7 @@ async def check_server(call: ApiCall, source_id: str) -> FeasibilityDetails:
 @router.get("/v3/task-details", action="sms:task:list", operation_id="list_task_details")
 async def list_task_details(call: ApiCall, server_id: str = "", limit: Page = 1000, after: str = "") -> TaskList:
     """Tasks as the command line lists them. after: the last id of the page before."""
-    return await call.ask("task", "list", ListTasks(server_id=server_id, limit=limit, after=after), TaskList)
+    return await tasks_page(call, ListTasks(server_id=server_id, limit=limit, after=after))
 
 
 @router.post("/v3/task-details", action="sms:task:create", operation_id="create_task_with_options", status=201)

@@ -121,7 +121,7 @@ class TaskRecords:
     async def _matching(self, account: str, wanted: ListTasks) -> AsyncIterator[Task]:
         if wanted.task_id:
             stored = await self._tasks.load(account, wanted.task_id)
-            rows = [stored] if stored is not None else []
+            rows = [stored] if stored is not None and stored.id > wanted.after else []
         else:
             rows = await self._tasks.find(account, _where(wanted), after=wanted.after, limit=_PAGE)
         while rows:

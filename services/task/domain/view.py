@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from contracts.layout import TargetLayout
 from contracts.messages.agent import AgentProgress
 from contracts.messages.task import Phase, SubTask, TargetView, TaskView
 from contracts.task_settings import ConsistencyResult
@@ -93,6 +94,19 @@ def show(task: Task, report: AgentProgress | None) -> TaskView:
         consistency_at=task.consistency_at,
         load=report.load if report else None,
         allowed_actions=allowed_actions(task),
+    )
+
+
+def listed(view: TaskView) -> TaskView:
+    """A task of a list: without what only one that is looked at needs."""
+    without_paths = {"skipped_paths": (), "changing_paths": ()}
+    return view.model_copy(
+        update={
+            "layout": TargetLayout(firmware=view.layout.firmware, disks=(), volumes=()),
+            "adaptation": None,
+            "verification": None,
+            "rounds": tuple(summary.model_copy(update=without_paths) for summary in view.rounds[-1:]),
+        }
     )
 
 

@@ -140,6 +140,9 @@ def _notes(source: Disk, disk: TargetDisk) -> list[str]:
     starts = {partition.number: partition.start_bytes for partition in disk.partitions}
     for partition in source.partitions:
         kind = partition.file_system.kind if partition.file_system is not None else ""
+        if partition.number not in starts:
+            notes += [f"{partition.name} is left out: no extended partition holds it"]
+            continue
         if kind and partition.name not in formatted:
             notes += [f"{partition.name} ({kind}) is not mounted; it is left empty on the target"]
         if partition.number not in starts:
