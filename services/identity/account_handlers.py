@@ -100,7 +100,7 @@ class AccountHandlers:
                 expected_version=stored.version,
                 outbox=fact(envelope, "account", changed.name, "updated", updated, account=changed.name),
             )
-        await self._revocations.enforce(changed.name)
+        await self._revocations.enforce_account(changed.name)
         return account_view(changed)
 
     async def show(self, request: ShowAccount, envelope: Envelope) -> AccountView:

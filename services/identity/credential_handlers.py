@@ -110,6 +110,8 @@ class CredentialHandlers:
     async def list_credentials(self, request: ListCredentials, envelope: Envelope) -> CredentialList:
         """Oldest first; disabled ones stay in the list."""
         account = envelope.account
+        if request.user_id:
+            await self._directory.existing_user(account, request.user_id)
         keys = await self._directory.every(self._records.credentials, account)
         uses = {
             stored.id: stored.value.last_used_at

@@ -97,7 +97,7 @@ class GroupHandlers:
             expected_version=stored.version,
             outbox=fact(envelope, "group", deleted.id, "deleted", message),
         )
-        await self._revocations.enforce(envelope.account)
+        await self._revocations.enforce_group(envelope.account, request.group_id)
         return Accepted(id=request.group_id)
 
     async def set_membership(self, request: SetMembership, envelope: Envelope) -> Accepted:
@@ -124,7 +124,7 @@ class GroupHandlers:
                 expected_version=stored.version,
                 outbox=fact(envelope, "group", group.id, "membership-changed", message),
             )
-        await self._revocations.enforce(envelope.account)
+        await self._revocations.enforce_users(envelope.account, [user.id])
         return Accepted(id=group.id)
 
     async def show(self, request: ShowGroup, envelope: Envelope) -> GroupView:

@@ -118,7 +118,7 @@ class PolicyHandlers:
                 expected_version=stored.version,
                 outbox=fact(envelope, "policy", changed.id, "updated", updated),
             )
-        await self._revocations.enforce(envelope.account)
+        await self._revocations.enforce_policy(envelope.account, changed.id)
         return await self._view(changed)
 
     async def delete(self, request: DeletePolicy, envelope: Envelope) -> Accepted:
@@ -134,7 +134,7 @@ class PolicyHandlers:
             expected_version=stored.version,
             outbox=fact(envelope, "policy", deleted.id, "deleted", message),
         )
-        await self._revocations.enforce(envelope.account)
+        await self._revocations.enforce_policy(envelope.account, deleted.id)
         return Accepted(id=deleted.id)
 
     async def set_attachment(self, request: SetAttachment, envelope: Envelope) -> Accepted:
@@ -153,10 +153,11 @@ class PolicyHandlers:
             user = await self._directory.existing_user(envelope.account, request.user_id)
             refuse_for_root(user.value, "given policies: it may do everything already")
             await self._attach(self._directory.users, user, message, envelope)
+            await self._revocations.enforce_users(envelope.account, [request.user_id])
         else:
             group = await self._directory.existing_group(envelope.account, request.group_id)
             await self._attach(self._directory.groups, group, message, envelope)
-        await self._revocations.enforce(envelope.account)
+            await self._revocations.enforce_group(envelope.account, request.group_id)
         return Accepted(id=request.policy_id)
 
     async def show(self, request: ShowPolicy, envelope: Envelope) -> PolicyView:

@@ -95,7 +95,7 @@ class UserHandlers:
                 expected_version=stored.version,
                 outbox=fact(envelope, "user", changed.id, "updated", updated),
             )
-        await self._revocations.enforce(envelope.account)
+        await self._revocations.enforce_users(envelope.account, [changed.id])
         return await self._view(changed)
 
     async def delete(self, request: DeleteUser, envelope: Envelope) -> Accepted:
@@ -114,7 +114,7 @@ class UserHandlers:
                 outbox=fact(envelope, "user", deleted.id, "deleted", message),
             )
         await self._credentials.delete_all_of(stored.value, envelope)
-        await self._revocations.enforce(envelope.account)
+        self._revocations.forget(envelope.account)
         return Accepted(id=request.user_id)
 
     async def show(self, request: ShowUser, envelope: Envelope) -> UserView:

@@ -6,9 +6,11 @@ from typing import Final
 
 from services.gateway.api.router import ApiRouter
 from services.gateway.routes import (
+    account_handlers,
     agent_handlers,
     audit_handlers,
     details_handlers,
+    identity_handlers,
     log_handlers,
     migprojects_handlers,
     service_handlers,
@@ -21,9 +23,11 @@ from services.gateway.routes import (
 )
 
 ROUTERS: Final[tuple[ApiRouter, ...]] = (
+    account_handlers.router,
     agent_handlers.router,
     audit_handlers.router,
     details_handlers.router,
+    identity_handlers.router,
     log_handlers.router,
     migprojects_handlers.router,
     service_handlers.router,

@@ -17,7 +17,7 @@ MAX_STATEMENTS: Final = 20
 MAX_VALUES: Final = 100
 _SMS_TYPES: Final = (*MIGRATION_TYPES, *IDENTITY_TYPES, AGENT_TYPE)
 _SERVICES: Final = ("sms", "ecs", "evs", "ims", "vpc", "obs")
-_ACTION_PART: Final = re.compile(r"[A-Za-z*-]{1,64}")
+_ACTION_PART: Final = re.compile(r"[A-Za-z_*-]{1,64}")
 _RESOURCE_PART: Final = re.compile(r"[A-Za-z0-9_.@+=,*-]{1,128}")
 
 
