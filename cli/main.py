@@ -20,10 +20,13 @@ from cli import (
     credential,
     point,
     profile,
+    project,
     server,
     server_log,
     task,
+    template,
     up_down,
+    wave,
 )
 from cli.failures import INTERRUPTED_EXIT_CODE, exit_code_of, record_unexpected, show_failure, show_usage_error
 from cli.profile_file import Choice, choose
@@ -43,6 +46,9 @@ app.add_typer(credential.app, name="credential")
 server_log.register(server.app)
 app.add_typer(server.app, name="server")
 app.add_typer(task.app, name="task")
+app.add_typer(wave.app, name="wave")
+app.add_typer(template.app, name="template")
+app.add_typer(project.app, name="project")
 app.add_typer(point.app, name="point")
 audit_export.register(audit.app)
 app.add_typer(audit.app, name="audit")

@@ -42,6 +42,8 @@ def create(
     migration_type: Annotated[str, typer.Option("--type", help="file or block.")] = "file",
     target_provider: Annotated[str, typer.Option(help="Where the target is made.")] = "local",
     option: Annotated[list[str] | None, typer.Option("--option", metavar="KEY=VALUE", help=HELP)] = None,
+    template: Annotated[str, typer.Option("--template", help="Template of the target.")] = "",
+    project: Annotated[str, typer.Option("--project", help="Migration project. [default: the default one]")] = "",
     start: Annotated[bool, typer.Option("--start", help="Start it at once.")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Agree to the list of disks that will be wiped.")] = False,
     data: DataOption = DEFAULT_DATA_FOLDER,
@@ -56,7 +58,11 @@ def create(
     task_id = on_api(
         data,
         lambda api: _create(
-            api, _request(server, migration_type, target_provider, options), start=start, yes=yes, output=output
+            api,
+            _request(server, migration_type, target_provider, options, template=template, project=project),
+            start=start,
+            yes=yes,
+            output=output,
         ),
     )
     if output is OutputFormat.JSON:
@@ -130,7 +136,9 @@ def watch(
         print_json(task_json(task))
 
 
-def _request(server_id: str, migration_type: str, target_provider: str, options: TaskOptions) -> CreateTask:
+def _request(
+    server_id: str, migration_type: str, target_provider: str, options: TaskOptions, *, template: str, project: str
+) -> CreateTask:
     return CreateTask.model_validate(
         {
             "idempotency_key": str(uuid.uuid4()),
@@ -138,6 +146,8 @@ def _request(server_id: str, migration_type: str, target_provider: str, options:
             "migration_type": migration_type,
             "target_provider": target_provider,
             "options": options,
+            "template_id": template,
+            "project_id": project,
         }
     )
 
@@ -146,15 +156,25 @@ async def _create(api: ApiClient, request: CreateTask, *, start: bool, yes: bool
     if output is OutputFormat.TABLE or (start and not yes):
         source, plan = await asyncio.gather(
             api.get(f"/v3/sources/{segment(request.server_id)}/details", ServerDetails),
-            api.post("/v3/tasks/plan", PlanTask(server_id=request.server_id, options=request.options), TaskPlan),
+            api.post("/v3/tasks/plan", _plan_of(request), TaskPlan),
         )
-        print_plan(source, plan.layout, request, to_stderr=output is OutputFormat.JSON)
+        shown = request.model_copy(update={"options": plan.options})
+        print_plan(source, plan.layout, shown, to_stderr=output is OutputFormat.JSON)
     if start and not yes:
         _ask_for_consent()
     created = await api.post("/v3/task-details", request, Accepted)
     if start:
         await act_on_task(api, created.id, TaskAction.START, has_consent=True)
     return created.id
+
+
+def _plan_of(request: CreateTask) -> PlanTask:
+    return PlanTask(
+        server_id=request.server_id,
+        options=request.options,
+        template_id=request.template_id,
+        project_id=request.project_id,
+    )
 
 
 def _ask_for_consent() -> None:

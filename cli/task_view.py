@@ -30,6 +30,8 @@ def print_task(task: TaskView) -> None:
             "phase": f"{task.phase} {task.step}".strip(),
             "progress": progress_text(task.progress, task.layout) if task.progress else "",
             "cut over": task.is_cut_over,
+            "template": task.template_id,
+            "project": task.project_id,
             "target": f"{target.provider} {target.id}",
             "boots from": ", ".join(disk.path for disk in target.disks),
             "replica": ", ".join(disk.path for disk in target.replica_disks),

@@ -128,11 +128,12 @@ class PlanTask(Message):
 
 
 class TaskPlan(Message):
-    """The answer to PlanTask."""
+    """The answer to PlanTask. options: those asked for, with what template and project add."""
 
     TYPE: ClassVar[str] = "sms.task.planned"
     KIND: ClassVar[MessageKind] = "reply"
     layout: TargetLayout
+    options: TaskOptions = TaskOptions()
 
 
 class SubTask(Model):

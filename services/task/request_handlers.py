@@ -130,7 +130,7 @@ class RequestHandlers:
         )
         disk_count = len(details.inventory.disks)
         chosen = await self._catalogue.choose(wanted, envelope.account, disk_count=disk_count)
-        return TaskPlan(layout=_plan(details, chosen.options, seed=request.server_id))
+        return TaskPlan(layout=_plan(details, chosen.options, seed=request.server_id), options=chosen.options)
 
     async def act(self, request: ActOnTask, envelope: Envelope) -> Accepted:
         """Move a task on, for a wave."""
