@@ -21,14 +21,13 @@ from pydantic import BaseModel
 from cli.api_answers import SERVICE, Reply, certificate_problem, read_reply
 from cli.output import cell, duration, err
 from cli.profile_file import Profile, chosen_profile
+from cli.settings import CommandLineSettings
 from cli.signing import Query, query_string, sign
 from contracts.errors import MigrationError
 from contracts.errors.cli import API_UNREACHABLE, NO_ANSWER, NOT_TRUSTED, PROFILE_UNREADABLE, USAGE
 
 IDEMPOTENCY_HEADER: Final = "X-Sms-Idempotency-Key"
 REPLY_WITHIN_S: Final = 30.0
-# A gateway or service that was killed is back within two seconds: asking again hides that from the user.
-AWAY_AT_MOST_S: Final = 8.0
 _ASK_AGAIN_S: Final = 0.25
 _CONNECT_WITHIN_S: Final = 5.0
 _AWAY: Final = frozenset({502, 503, 504})
@@ -44,7 +43,8 @@ class ApiClient:
     """Requests with one profile over one HTTP connection pool. Make one with `connect`.
 
     Each method raises MigrationError: what the service refused with, or a failure of the way to it (SMS.CLI…).
-    Path parameters that a user has typed go through `segment`. timeout_s: for the answer.
+    Path parameters that a user has typed go through `segment`. timeout_s: for the answer. patience_s: how long the
+    gateway may be away.
     """
 
     def __init__(
@@ -53,12 +53,12 @@ class ApiClient:
         http: httpx.AsyncClient,
         *,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
-        away_at_most_s: float = AWAY_AT_MOST_S,
+        patience_s: float = 8.0,
     ) -> None:
         self._profile = profile
         self._http = http
         self._clock = clock
-        self._away_at_most_s = away_at_most_s
+        self._patience_s = patience_s
         self._ahead = timedelta()
         self._seen: dict[str, httpx.Response] = {}
 
@@ -107,7 +107,7 @@ class ApiClient:
         headers = {} if method == "GET" else {IDEMPOTENCY_HEADER: str(uuid.uuid4())}
         pairs = _pairs(query)
         loop = asyncio.get_running_loop()
-        give_up_at = loop.time() + self._away_at_most_s
+        give_up_at = loop.time() + self._patience_s
         while True:
             try:
                 answer = await self._send(method, path, pairs, headers, content, timeout_s)
@@ -190,7 +190,7 @@ async def connect(profile: Profile) -> AsyncIterator[ApiClient]:
     host = httpx.URL(profile.endpoint).host
     # A proxy for the world outside is never meant for this machine itself.
     async with httpx.AsyncClient(verify=trust, trust_env=not _is_this_machine(host)) as http:
-        yield ApiClient(profile, http)
+        yield ApiClient(profile, http, patience_s=CommandLineSettings().api_patience_s)
 
 
 def on_api(data: Path, work: Callable[[ApiClient], Awaitable[Outcome]]) -> Outcome:

@@ -9,7 +9,6 @@ import typer
 
 from cli.options import OutputOption
 from cli.output import OutputFormat, out, print_json
-from contracts.generate import write_documents
 
 app = typer.Typer(help="Schemas of everything on the bus.", no_args_is_help=True)
 
@@ -25,6 +24,9 @@ def export(
     output: OutputOption = OutputFormat.TABLE,
 ) -> None:
     """Write the JSON Schemas, the AsyncAPI 3 document and the list of error codes."""
+    # Only here: it loads every message, which no other command waits for.
+    from contracts.generate import write_documents
+
     written = write_documents(folder)
     if output is OutputFormat.JSON:
         print_json({"folder": str(folder), "files": sorted(str(path) for path in written)})

@@ -6,16 +6,25 @@ from typing import Annotated
 
 import typer
 
-from cli.options import DEFAULT_DATA_FOLDER, DataOption, OutputOption, on_bus
+from cli.api import on_api, segment
+from cli.options import DEFAULT_DATA_FOLDER, DataOption, OutputOption
 from cli.output import OutputFormat, out, print_fields, print_json, print_table
-from contracts.messages.identity import (
-    CreateCredential,
-    CredentialList,
-    CredentialSecret,
-    DisableCredential,
-    ListCredentials,
-)
+from contracts.base import Model
+from contracts.messages.identity import CredentialList, CredentialSecret
 from contracts.messages.reply import Accepted
+
+
+class NewCredential(Model):
+    """The body of a creation. description: shown in lists."""
+
+    description: str = ""
+
+
+class CredentialChanges(Model):
+    """The body of a change."""
+
+    is_active: bool
+
 
 app = typer.Typer(help="Access keys for agents.", no_args_is_help=True)
 
@@ -27,8 +36,8 @@ def create(
     output: OutputOption = OutputFormat.TABLE,
 ) -> None:
     """Create an access key. The secret key is shown now and never again."""
-    message = CreateCredential(description=description)
-    secret = on_bus(data, lambda client: client.ask("identity", "create-credential", message, CredentialSecret))
+    body = NewCredential(description=description)
+    secret = on_api(data, lambda api: api.post("/v3/credentials", body, CredentialSecret))
     if output is OutputFormat.JSON:
         print_json({"access_key": secret.access_key, "secret_key": secret.secret_key})
         return
@@ -39,7 +48,7 @@ def create(
 @app.command("list")
 def list_credentials(data: DataOption = DEFAULT_DATA_FOLDER, output: OutputOption = OutputFormat.TABLE) -> None:
     """List access keys, without their secrets."""
-    found = on_bus(data, lambda client: client.ask("identity", "list-credentials", ListCredentials(), CredentialList))
+    found = on_api(data, lambda api: api.get("/v3/credentials", CredentialList))
     if output is OutputFormat.JSON:
         credentials = [credential.model_dump(mode="json") for credential in found.credentials]
         print_json({"count": len(credentials), "credentials": credentials})
@@ -53,8 +62,8 @@ def list_credentials(data: DataOption = DEFAULT_DATA_FOLDER, output: OutputOptio
 @app.command("disable")
 def disable(access_key: str, data: DataOption = DEFAULT_DATA_FOLDER, output: OutputOption = OutputFormat.TABLE) -> None:
     """Disable an access key; agents that came with it are cut off within seconds."""
-    message = DisableCredential(access_key=access_key)
-    on_bus(data, lambda client: client.ask("identity", "disable-credential", message, Accepted))
+    path, body = f"/v3/credentials/{segment(access_key)}", CredentialChanges(is_active=False)
+    on_api(data, lambda api: api.put(path, body, Accepted))
     if output is OutputFormat.JSON:
         print_json({"access_key": access_key, "is_active": False})
         return

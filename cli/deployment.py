@@ -1,6 +1,6 @@
 """First step of a deployment of containers: ``python -m cli.deployment FOLDER …`` writes what all others read.
 
-Keys, certificates, the bus server's configuration and the operator's installation.json; repeatable. With
+Keys, certificates, the bus server's configuration installation.json and the first access key; repeatable. With
 --store-url it also makes a single MongoDB member a replica set, which the store needs for its transactions.
 """
 
@@ -16,7 +16,6 @@ from pathlib import Path
 import pymongo
 import pymongo.errors
 
-from cli.client import OPERATOR
 from cli.installation import DataFolder, Installation
 from cli.root_credential import write_default_profile, write_root_credential
 from shared.bus_server.installation import write_api_certificate, write_bus_configuration
@@ -43,7 +42,6 @@ def write_deployment(
         bus_listen=listen,
         advertise=advertise,
         ca_file=files.ca_file,
-        operator_seed_file=files.seed_file(OPERATOR),
         api_listen=api_listen,
         api_url=f"https://{advertised_host or api_host}:{api_port}",
         local_api_url=local_api_url,

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from contracts.base import Model
 from contracts.errors import MigrationError
 from contracts.errors.cli import NOT_INSTALLED, NOT_READABLE
+from contracts.permissions import HEALTH_USER
 
 
 class Installation(Model):
@@ -27,7 +28,6 @@ class Installation(Model):
     bus_listen: str
     advertise: str = ""
     ca_file: Path
-    operator_seed_file: Path
     api_listen: str = ""
     api_url: str | None = None
     local_api_url: str | None = None
@@ -86,6 +86,11 @@ class DataFolder:
     def root_credential_file(self) -> Path:
         """The account's first access key, which identity imports; mode 0600."""
         return self.path / "keys" / "root.json"
+
+    @property
+    def health_seed_file(self) -> Path:
+        """The bus key of those who ask the services for their health."""
+        return self.path / "keys" / f"{HEALTH_USER}.nk"
 
     @property
     def logs(self) -> Path:

@@ -22,6 +22,7 @@ LIST_CONNECTIONS_SUBJECT: Final = "$SYS.REQ.SERVER.PING.CONNZ"
 CUT_CONNECTION_SUBJECT: Final = "$SYS.REQ.SERVER.{server_id}.KICK"
 # A login of its own in the bus's system account: it lists and cuts connections and hears no message of SMS.
 CONNECTION_CUTTER: Final = "identity_system"
+HEALTH_USER: Final = "health"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,7 +30,7 @@ class BusUser:
     """A service's login. says and hears: subjects it may publish and subscribe besides what every service has.
 
     reads: streams in which it has durable consumers. may_answer_anyone: identity alone answers logins, whose
-    inboxes no pattern can list; it checks them itself.
+    inboxes no pattern can list; it checks them itself. only_asks: nobody asks it anything, so it answers nobody.
     """
 
     name: str
@@ -38,17 +39,19 @@ class BusUser:
     reads: tuple[str, ...] = ()
     has_streams: bool = True
     may_answer_anyone: bool = False
+    only_asks: bool = False
 
     def publishes(self) -> tuple[str, ...]:
         """All subjects that it may publish to."""
-        answers = tuple(f"{service_inbox(other)}.>" for other in sorted(BUS_USERS))
+        answers = () if self.only_asks else tuple(f"{service_inbox(other)}.>" for other in sorted(BUS_USERS))
         own = (f"{ROOT}.audit.*.>", f"{ROOT}.dlq.{self.name}", *_STREAM_API) if self.has_streams else ()
         consumers = tuple(subject for stream in self.reads for subject in _consumer_api(stream))
         return (*self.says, *own, *consumers, *answers)
 
     def subscribes(self) -> tuple[str, ...]:
         """All subjects that it may subscribe to."""
-        return (f"{service_inbox(self.name)}.>", f"{ROOT}.req.{self.name}.>", *self.hears)
+        inbox = f"{service_inbox(self.name)}.>"
+        return (inbox,) if self.only_asks else (inbox, f"{ROOT}.req.{self.name}.>", *self.hears)
 
 
 # Any service may be the first to start, so each may create the streams; none may delete or purge one.
@@ -144,12 +147,8 @@ _USERS: Final = (
         hears=(f"{ROOT}.agent.*.*.cmd.>",),
     ),
     BusUser(name="host", hears=(f"{ROOT}.host.>",), has_streams=False),
-    BusUser(
-        name="operator",
-        says=(f"{ROOT}.req.>",),
-        hears=(f"{ROOT}.evt.>", f"{ROOT}.agent.*.*.status.progress"),
-        has_streams=False,
-    ),
+    # Supervisors and containers ask whether the services are well; users go through the gateway.
+    BusUser(name=HEALTH_USER, says=(f"{ROOT}.req.*.health",), has_streams=False, only_asks=True),
 )
 
 BUS_USERS: Final = {user.name: user for user in _USERS}

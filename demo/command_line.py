@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -23,7 +24,9 @@ class Sms:
     def ask(self, *words: str, timeout_s: float = 300) -> Any:
         """Run a command and return what it printed as JSON; what it says to a person goes to the terminal."""
         command = [*self._program(), *words, "--data", str(self.data), "--output", "json"]
-        result = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, timeout=timeout_s)
+        result = subprocess.run(
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, timeout=timeout_s, env=_environment()
+        )
         if result.returncode:
             raise CommandFailedError(f"`sms {' '.join(words)}` ended with {result.returncode}")
         return json.loads(result.stdout)
@@ -31,7 +34,7 @@ class Sms:
     def run(self, *words: str, timeout_s: float = 1800) -> None:
         """Run a command whose output is for the person at the terminal."""
         command = [*self._program(), *words, "--data", str(self.data)]
-        status = subprocess.run(command, stdin=subprocess.DEVNULL, timeout=timeout_s).returncode
+        status = subprocess.run(command, stdin=subprocess.DEVNULL, timeout=timeout_s, env=_environment()).returncode
         if status:
             raise CommandFailedError(f"`sms {' '.join(words)}` ended with {status}")
 
@@ -47,3 +50,8 @@ class Sms:
     def _program() -> list[str]:
         beside_python = Path(sys.executable).with_name("sms")
         return [str(beside_python)] if beside_python.exists() else [sys.executable, "-m", "cli.main"]
+
+
+def _environment() -> dict[str, str]:
+    """Without a profile of the user's own: it would lead to another installation than that of the data folder."""
+    return {name: value for name, value in os.environ.items() if name not in {"SMS_PROFILE", "SMS_ENDPOINT"}}

@@ -9,8 +9,9 @@ from pathlib import Path
 
 from cli.installation import DataFolder, SupervisorState
 from cli.settings import CommandLineSettings
+from cli.supervisor.lock import only_supervisor
 from cli.supervisor.plan import Addresses, prepare
-from cli.supervisor.run import Supervisor, only_supervisor
+from cli.supervisor.run import Supervisor
 from contracts.errors import MigrationError
 
 

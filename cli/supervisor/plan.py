@@ -13,7 +13,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from cli.client import OPERATOR
 from cli.installation import DataFolder, Installation, write_whole
 from cli.root_credential import write_default_profile, write_root_credential
 from cli.settings import CommandLineSettings
@@ -95,7 +94,6 @@ def prepare(folder: DataFolder, addresses: Addresses, settings: CommandLineSetti
         bus_listen=listen,
         advertise=advertise,
         ca_file=files.ca_file,
-        operator_seed_file=files.seed_file(OPERATOR),
         api_listen=api_listen,
         api_url=f"https://{_bracketed(advertised_host or _reachable(api_host))}:{api_port}",
         local_api_url=local_api_url,

@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import fcntl
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 
 from agents.host.shutdown import end_targets
-from cli.client import BusClient, connect
+from cli.health import HealthClient, connect
 from cli.installation import DataFolder, SupervisorState
 from cli.supervisor.child import Child, ChildSpec
 from cli.supervisor.log_file import RotatingLog, last_lines
 from cli.supervisor.plan import Plan
-from contracts.errors import MigrationError
-from contracts.errors.cli import ALREADY_RUNNING, NOT_HEALTHY
+from contracts.errors.cli import NOT_HEALTHY
 
 HEALTHY_WITHIN_S = 60.0
 _POLL_S = 0.1
@@ -26,34 +23,6 @@ _POLL_S = 0.1
 _HOPELESS_AFTER_RESTARTS = 6
 # The host agent hears the provisioner only, so it cannot be asked: what lives this long has started.
 _SETTLED_AFTER_S = 1.0
-
-
-@contextmanager
-def only_supervisor(folder: DataFolder) -> Iterator[None]:
-    """Hold the folder's lock. Raises MigrationError SMS.CLI.ALREADY_RUNNING when another supervisor has it."""
-    folder.path.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with folder.lock_file.open("a") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            state = folder.state()
-            pid = state.pid if state else "unknown"
-            raise MigrationError(ALREADY_RUNNING, folder=folder.path, pid=pid) from error
-        yield
-
-
-def is_running(folder: DataFolder) -> bool:
-    """Whether a supervisor holds the folder's lock."""
-    try:
-        lock = folder.lock_file.open("r")
-    except FileNotFoundError:
-        return False
-    with lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-        return False
 
 
 class Supervisor:
@@ -145,7 +114,7 @@ class Supervisor:
             await asyncio.sleep(_POLL_S)
         self._bus_server.mark_running()
 
-    async def _wait_for_service(self, client: BusClient, child: Child, *, gives_up: bool) -> None:
+    async def _wait_for_service(self, client: HealthClient, child: Child, *, gives_up: bool) -> None:
         while not await client.is_healthy(child.spec.name):
             if gives_up and child.view().restarts > _HOPELESS_AFTER_RESTARTS:
                 raise TimeoutError(child.spec.name)

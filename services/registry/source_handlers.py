@@ -35,7 +35,7 @@ from contracts.messages.source import (
 )
 from services.registry.domain.filters import is_wanted
 from services.registry.domain.listing import show_source
-from services.registry.domain.ports import Clock, Quotas, Servers
+from services.registry.domain.ports import Clock, Servers
 from services.registry.domain.server import Server, is_clashing, with_reported_state, with_wanted
 from services.registry.domain.tags import with_tags
 from services.registry.handlers import Handlers, LastSeen, known_server
@@ -55,7 +55,6 @@ class SourceHandlers:
         single: Handlers,
         last_seen: LastSeen,
         progress: ProgressBoard,
-        quotas: Quotas,
         settings: RegistrySettings,
         clock: Clock,
     ) -> None:
@@ -63,7 +62,6 @@ class SourceHandlers:
         self._single = single
         self._last_seen = last_seen
         self._progress = progress
-        self._quotas = quotas
         self._settings = settings
         self._clock = clock
 
@@ -122,7 +120,7 @@ class SourceHandlers:
         servers = await self._all(envelope.account)
         return ServerOverview(
             count=len(servers),
-            quota=await self._quotas.of(envelope.account),
+            quota=self._settings.quota_of(envelope.account),
             connected=sum(server.is_connected for server in servers),
             unconfigured=sum(server.state == "waiting" and server.task is None for server in servers),
             states=dict(Counter(server.state for server in servers)),
@@ -153,7 +151,7 @@ class SourceHandlers:
         if server is not None and is_clashing(server, self._clock()):
             raise MigrationError(CLASH, count=2, server_id=server.id, refuse_s=self._settings.refuse_s)
         if server is None:
-            count, limit = await self._servers.count(envelope.account), await self._quotas.of(envelope.account)
+            count, limit = await self._servers.count(envelope.account), self._settings.quota_of(envelope.account)
             if count >= limit:
                 raise MigrationError(
                     QUOTA, account=envelope.account, count=count, limit=limit, hostname=request.hostname[:64]

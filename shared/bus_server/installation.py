@@ -41,7 +41,7 @@ class BusFiles:
     url: str
 
     def seed_file(self, user: str) -> Path:
-        """The nkey seed of a bus user, mode 0600; ``operator`` is the command line's."""
+        """The nkey seed of a bus user, mode 0600;"""
         return self.keys_folder / f"{user}.nk"
 
 

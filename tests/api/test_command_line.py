@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,8 @@ from pydantic import SecretStr
 from cli.main import run
 from cli.profile_file import Choice, Profile, choose, save_profile
 from tests.api.bench import ApiBench
+
+README = Path(__file__).resolve().parents[2] / "README.md"
 
 
 class CommandLine:
@@ -143,3 +146,14 @@ def test_a_repeated_creation_with_one_key_makes_one_task(api: ApiBench) -> None:
         other = client.post("/v3/task-details", json=body, headers={"X-Sms-Idempotency-Key": "another"})
     assert made[0] == made[1]
     assert other.status_code == 409, "a second task of one server"
+
+
+def test_the_program_in_the_readme_works_with_the_official_sdk(
+    api: ApiBench, capsys: pytest.CaptureFixture[str]
+) -> None:
+    server_id = api.register_server("readme-1")
+    [program] = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
+    program = program.replace("https://sms.example.org:8443", api.url).replace("ca.pem", str(api.files.ca_file))
+    exec(program, {"access_key": api.root[0], "secret_key": api.root[1]})  # noqa: S102 - our own page
+    assert "readme-1 waiting" in capsys.readouterr().out
+    assert server_id

@@ -27,6 +27,8 @@ from cli.supervisor.plan import SERVICES
 from contracts.messages.host import LaunchHostMachine
 from contracts.messages.target_provisioner import DiskRequest
 
+PROJECT = Path(__file__).resolve().parents[2]
+
 pytestmark = [pytest.mark.root, pytest.mark.timeout(180)]
 
 
@@ -35,8 +37,7 @@ class Installation:
     folder: Path
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "cli", *arguments, "--data", str(self.folder)]
-        return subprocess.run(command, capture_output=True, text=True, timeout=120)
+        return sms(*arguments, "--data", str(self.folder))
 
     def json(self, *arguments: str) -> Any:
         ended = self.run(*arguments, "--output", "json")
@@ -48,13 +49,18 @@ class Installation:
         return found
 
 
+def sms(*arguments: str, **more: Any) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "cli", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, **more)
+
+
 @pytest.fixture(scope="module")
 def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
     environment = pytest.MonkeyPatch()
     environment.setenv("SMS_POWER_DOWN_S", "1")
     running = Installation(tmp_path_factory.mktemp("all-in-one") / "data")
     started_at = time.monotonic()
-    ended = running.run("up", "--detach", "--bus-listen", "127.0.0.1:0")
+    ended = running.run("up", "--detach", "--bus-listen", "127.0.0.1:0", "--listen", "127.0.0.1:0")
     try:
         assert ended.returncode == 0, ended.stderr
         assert time.monotonic() - started_at < 60
@@ -68,7 +74,7 @@ def test_status_has_the_stable_keys(installation: Installation) -> None:
     status = installation.json("status")
     assert status["is_running"]
     assert status["bus_url"].startswith("tls://127.0.0.1:")
-    assert status["api_url"] is None
+    assert status["api_url"].startswith("https://127.0.0.1:")
     assert Path(status["ca_file"]).read_text().startswith("-----BEGIN CERTIFICATE-----")
     assert {one["name"] for one in status["services"]} >= {"nats-server", "host-agent", *SERVICES}
     assert {one["state"] for one in status["services"]} == {"running"}
@@ -125,7 +131,8 @@ def state_file_pid(installation: Installation, name: str) -> int | None:
 
 
 def test_after_all_of_that_it_still_works(installation: Installation) -> None:
-    assert installation.json("credential", "create")["access_key"]
+    created = installation.json("credential", "create")
+    installation.json("credential", "disable", created["access_key"])
     verdict = installation.json("audit", "verify")
     assert verdict["is_intact"]
     assert verdict["records"] >= 2
@@ -141,8 +148,58 @@ def test_services_have_no_privileges_that_they_do_not_need(installation: Install
 
 def test_secrets_are_readable_by_their_owner_only(installation: Installation) -> None:
     assert installation.folder.stat().st_mode & 0o077 == 0
-    for path in [*(installation.folder / "keys").iterdir(), installation.folder / "installation.json"]:
+    folder = installation.folder
+    keys = [path for path in (folder / "keys").iterdir() if path.suffix != ".pub"]
+    for path in [*keys, folder / "installation.json", folder / "profile.json"]:
         assert path.stat().st_mode & 0o077 == 0, path
+
+
+def test_a_profile_and_the_authority_are_all_that_another_machine_needs(
+    installation: Installation, tmp_path: Path
+) -> None:
+    """As another user, with a home of his own, who cannot read the data folder."""
+    key, status = installation.json("credential", "create"), installation.json("status")
+    home = tmp_path / "home"
+    home.mkdir()
+    (home / "ca.pem").write_bytes(Path(status["ca_file"]).read_bytes())
+    elsewhere: dict[str, Any] = {
+        "cwd": home,
+        "env": {"HOME": str(home), "PATH": "/usr/bin:/bin", "PYTHONPATH": str(PROJECT)},
+    }
+    words = ["--endpoint", status["api_url"], "--access-key", key["access_key"], "--ca", "ca.pem"]
+    added = sms("profile", "add", "site", *words, input=key["secret_key"], **elsewhere)
+    assert added.returncode == 0, added.stderr
+    ended = sms("--profile", "site", "server", "list", "--output", "json", **elsewhere)
+    assert ended.returncode == 0, ended.stderr
+    assert json.loads(ended.stdout) == installation.json("server", "list")
+    shown = sms("--profile", "site", "status", "--output", "json", **elsewhere)
+    assert json.loads(shown.stdout)["is_healthy"]
+    without = sms("server", "list", **elsewhere)
+    assert without.returncode == 3, "there is no installation in this folder"
+    assert installation.run("credential", "disable", key["access_key"]).returncode == 0
+    refused = sms("--profile", "site", "server", "list", **elsewhere)
+    assert refused.returncode == 5
+    assert "SMS.API.SIGNATURE_REFUSED" in refused.stderr
+
+
+def test_no_secret_key_is_in_an_argument_an_environment_a_log_or_a_store(installation: Installation) -> None:
+    folder = installation.folder
+    made = installation.json("credential", "create", "--description", "canary")
+    root = json.loads((folder / "keys" / "root.json").read_text())["secret_key"]
+    secrets = [made["secret_key"].encode(), root.encode()]
+    its_files = {folder / "keys" / "root.json", folder / "profile.json"}
+    searched = 0
+    for path in (path for path in folder.rglob("*") if path.is_file() and path not in its_files):
+        searched += 1
+        assert not any(secret in path.read_bytes() for secret in secrets), path
+    mark = f"SMS_INSTALLATION={folder}".encode()
+    for pid in (pid for pid in psutil.pids() if mark in environment_of(pid)):
+        searched += 1
+        seen = environment_of(pid) + Path(f"/proc/{pid}/cmdline").read_bytes()
+        assert not any(secret in seen for secret in secrets), pid
+    assert searched > 30, "the search itself must still find what to look at"
+    assert any(made["access_key"].encode() in path.read_bytes() for path in (folder / "stores").iterdir())
+    installation.json("credential", "disable", made["access_key"])
 
 
 def start_machine(data: Path) -> int:

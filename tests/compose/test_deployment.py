@@ -30,6 +30,7 @@ SERVICES = (
     "audit",
     "metering",
     "notification",
+    "gateway",
 )
 
 
@@ -38,6 +39,7 @@ class Deployment:
     engine: Engine
     project: str
     bus_port: int
+    api_port: int
 
     def compose(self, *arguments: str) -> str:
         files = ("-f", str(PROJECT / "docker-compose.yml"), "-f", str(PROJECT / "docker-compose.test.yml"))
@@ -49,11 +51,18 @@ class Deployment:
             *arguments,
             SMS_IMAGE="sms:test",
             SMS_BUS_PORT=f"127.0.0.1:{self.bus_port}",
+            SMS_API_PORT=f"127.0.0.1:{self.api_port}",
             SMS_ADVERTISE=f"127.0.0.1:{self.bus_port}",
         )
 
     def sms(self, *arguments: str) -> Any:
         return json.loads(self.compose("exec", "-T", "identity", "sms", *arguments, "--output", "json"))
+
+    def authority(self, folder: Path) -> Path:
+        """The installation's CA, copied out as its user would."""
+        path = folder / "ca.pem"
+        path.write_text(self.compose("exec", "-T", "identity", "cat", "/config/ca.pem"))
+        return path
 
     def health(self) -> dict[str, str]:
         names = {service: self.compose("ps", "-q", service).strip() for service in SERVICES}
@@ -81,7 +90,7 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]
         started_at = time.monotonic()
         build_all(engine, folder / "contexts")
         print(f"\nimages built in {time.monotonic() - started_at:.0f} s")
-        found = Deployment(engine, f"smstest{free_port()}", free_port())
+        found = Deployment(engine, f"smstest{free_port()}", free_port(), free_port())
         started_at = time.monotonic()
         try:
             found.compose("up", "-d", "--no-build")
@@ -110,8 +119,7 @@ def test_an_agent_registers_and_its_server_is_checked(deployment: Deployment, tm
     secret_file = tmp_path / "secret"
     secret_file.touch(mode=0o600)
     secret_file.write_text(credential["secret_key"])
-    authority = tmp_path / "ca.pem"
-    authority.write_text(deployment.compose("exec", "-T", "identity", "cat", "/config/ca.pem"))
+    authority = deployment.authority(tmp_path)
     agent = subprocess.Popen(
         [
             *(sys.executable, "-m", "agents.main", "run"),
@@ -151,3 +159,23 @@ def test_every_event_is_in_the_trace(deployment: Deployment) -> None:
     assert {"sms.registry.server-registered", "sms.feasibility.checked"} <= {
         one["message_type"].partition(":")[0] for one in records
     }
+
+
+def test_the_published_api_is_driven_from_outside_with_a_profile(deployment: Deployment, tmp_path: Path) -> None:
+    credential = deployment.sms("credential", "create")
+    sms = [sys.executable, "-m", "cli"]
+    environment = {"HOME": str(tmp_path), "PATH": "/usr/bin:/bin"}
+    endpoint = f"https://127.0.0.1:{deployment.api_port}"
+    words = ["--endpoint", endpoint, "--access-key", credential["access_key"]]
+    authority = deployment.authority(tmp_path)
+    subprocess.run(
+        [*sms, "profile", "add", "site", *words, "--ca", authority],
+        input=credential["secret_key"], text=True, check=True, cwd=PROJECT, env=environment,
+    )  # fmt: skip
+    listed = subprocess.run(
+        [*sms, "--profile", "site", "status", "--output", "json"],
+        capture_output=True, text=True, check=True, cwd=PROJECT, env=environment,
+    )  # fmt: skip
+    status = json.loads(listed.stdout)
+    assert {one["name"] for one in status["services"]} >= {service.replace("-", "_") for service in SERVICES}
+    assert status["is_healthy"], status

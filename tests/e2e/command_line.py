@@ -16,6 +16,8 @@ from typing import Any, Final, TypeVar
 import psutil
 
 SMS: Final = str(Path(sys.executable).with_name("sms"))
+# A profile of the developer's own would lead to another installation than the test's.
+CHOICES: Final = frozenset({"SMS_PROFILE", "SMS_ENDPOINT"})
 _POLL_S: Final = 0.2
 Found = TypeVar("Found")
 
@@ -70,7 +72,10 @@ class Installation:
     def run(self, *words: str, timeout_s: float = 280) -> str:
         """What the command prints. Raises CommandError."""
         command = [SMS, *words, "--data", str(self.data)]
-        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=timeout_s)
+        environment = {name: value for name, value in os.environ.items() if name not in CHOICES}
+        done = subprocess.run(
+            command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=timeout_s, env=environment
+        )
         if done.returncode != 0:
             raise CommandError(words, done.returncode, done.stderr)
         return done.stdout
@@ -166,7 +171,7 @@ class Installation:
 def running_installation(folder: Path) -> Iterator[Installation]:
     """Up, on a free port; down at the end, with whatever a failed test has left."""
     installation = Installation(folder)
-    installation.run("up", "--detach", "--bus-listen", "127.0.0.1:0")
+    installation.run("up", "--detach", "--bus-listen", "127.0.0.1:0", "--listen", "127.0.0.1:0")
     try:
         yield installation
     finally:

@@ -15,8 +15,8 @@ MAX_GROUPS_OF_A_USER: Final = 10
 MAX_ATTACHED_POLICIES: Final = 20
 MAX_OF_AN_ACCOUNT: Final = 1000
 # Who asks over the bus itself with the installation's own keys; no user may be taken for it in the trace.
-OPERATORS: Final = frozenset({"", "operator"})
-_RESERVED: Final = frozenset({ROOT_USER_NAME, "operator", "system", "identity", "gateway"})
+OPERATORS: Final = frozenset({""})
+_RESERVED: Final = frozenset({ROOT_USER_NAME, "health", "system", "identity", "gateway"})
 _TOKEN: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _NAME: Final = re.compile(r"[A-Za-z0-9_.@-]{1,64}")
 _TITLE: Final = re.compile(r"[A-Za-z0-9_.@-](?:[A-Za-z0-9_.@ -]{0,62}[A-Za-z0-9_.@-])?")

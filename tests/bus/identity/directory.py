@@ -94,7 +94,7 @@ def deny(*action: str, resource: tuple[str, ...] = ("*",)) -> PolicyStatement:
 @asynccontextmanager
 async def new_asker(bus: SecureBus) -> AsyncIterator[Asker]:
     """The root user of an account that has just got its first key."""
-    client = await bus.service("operator")
+    client = await bus.service("gateway")
     asker = Asker(client, new_account())
     await asker.key()
     yield asker

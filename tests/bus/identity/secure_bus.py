@@ -94,7 +94,7 @@ class SecureBus:
     async def wait_identity(self) -> None:
         """Until it answers."""
         deadline = time.monotonic() + 30
-        client = await self.service("operator")
+        client = await self.service("gateway")
         try:
             while True:
                 try:
@@ -118,7 +118,7 @@ class SecureBus:
         return ssl.create_default_context(cafile=self.files.ca_file)
 
     async def service(self, user: str) -> Client:
-        """A connection as a service user or the operator."""
+        """A connection as a service user."""
         return await nats.connect(
             self.files.url,
             tls=self.tls(),
@@ -149,7 +149,7 @@ class SecureBus:
         return await self.login(user_name("agent", agent_id), key.password(agent_id), agent_inbox(agent_id))
 
     async def new_credential(self, account: str) -> CredentialSecret:
-        client = await self.service("operator")
+        client = await self.service("gateway")
         try:
             return await ask(
                 client, req("identity", "create-credential"), CreateCredential(), CredentialSecret, account=account

@@ -17,7 +17,7 @@ FORGED = RequestAuthorization(is_genuine=False)
 
 async def test_the_key_of_the_root_file_may_do_everything_in_its_account(bus: SecureBus) -> None:
     root = bus.root_credential
-    client = await bus.service("operator")
+    client = await bus.service("gateway")
     verdict = await authorize(client, signed(root.access_key, root.secret_key, "sms:task:create"))
     assert (verdict.is_genuine, verdict.is_allowed, verdict.account) == (True, True, "default")
     assert verdict.user_name == "root"
@@ -29,7 +29,7 @@ async def test_the_key_of_the_root_file_may_do_everything_in_its_account(bus: Se
 
 async def test_forgeries_are_answered_alike(bus: SecureBus) -> None:
     made = await bus.new_credential(new_account())
-    client = await bus.service("operator")
+    client = await bus.service("gateway")
     good = signed(made.access_key, made.secret_key, "sms:task:list")
     assert (await authorize(client, good)).is_allowed
     wrong = (
@@ -52,7 +52,7 @@ async def test_forgeries_are_answered_alike(bus: SecureBus) -> None:
 async def test_a_disabled_key_is_forged_at_once_and_in_every_replica_within_5_s(own_bus: SecureBus) -> None:
     account = new_account()
     made = await own_bus.new_credential(account)
-    client = await own_bus.service("operator")
+    client = await own_bus.service("gateway")
     replica = own_bus.another_identity()
     try:
         async with asyncio.timeout(20):  # until the second one answers too
@@ -78,7 +78,7 @@ async def test_a_disabled_key_is_forged_at_once_and_in_every_replica_within_5_s(
 
 async def test_other_accounts_do_not_make_accounts(bus: SecureBus) -> None:
     made = await bus.new_credential(new_account())
-    client = await bus.service("operator")
+    client = await bus.service("gateway")
     for verb in ("create", "list", "update", "delete"):
         verdict = await authorize(client, signed(made.access_key, made.secret_key, f"sms:account:{verb}"))
         assert (verdict.is_genuine, verdict.is_allowed) == (True, False)
@@ -89,7 +89,7 @@ async def test_other_accounts_do_not_make_accounts(bus: SecureBus) -> None:
 
 async def test_the_last_use_of_a_key_and_the_secret_of_the_root_file_stay_in_the_store_only(bus: SecureBus) -> None:
     root = bus.root_credential
-    client = await bus.service("operator")
+    client = await bus.service("gateway")
     await authorize(client, signed(root.access_key, root.secret_key, "sms:task:list"))
     await client.close()
     assert root.secret_key not in bus.log_of_identity()

@@ -78,7 +78,7 @@ async def test_an_access_key_may_enrol_and_nothing_else(bus: SecureBus, enrolled
     for subject in tried:
         await guest.client.publish(subject, b"{}")
     assert len(await refusals(guest)) == len(tried)
-    for subject in (">", "sms.v1.>", "_INBOX.>", service_inbox("operator") + ".>", "sms.v1.enrol.>"):
+    for subject in (">", "sms.v1.>", "_INBOX.>", service_inbox("gateway") + ".>", "sms.v1.enrol.>"):
         await guest.client.subscribe(subject)
     assert len(await refusals(guest)) == len(tried) + 5
     await guest.client.close()
@@ -154,7 +154,22 @@ async def test_services_cannot_speak_for_each_other(bus: SecureBus) -> None:
         "registry": ("sms.v1.evt.a.task.t.started", "sms.v1.host.create", "sms.v1.agent.a.b.cmd.copy"),
         "audit": ("sms.v1.evt.a.task.t.started", "sms.v1.req.identity.create-credential"),
         "host": ("sms.v1.evt.a.target.t.launched", "$JS.API.INFO"),
-        "operator": ("sms.v1.cmd.task.start", "sms.v1.host.create", "sms.v1.evt.a.task.t.started", "$JS.API.INFO"),
+        "gateway": (
+            "sms.v1.cmd.task.start",
+            "sms.v1.host.create",
+            "sms.v1.evt.a.task.t.started",
+            "sms.v1.agent.a.b.cmd.x",
+        ),
+        "health": (
+            "sms.v1.req.registry.list",
+            "sms.v1.req.identity.create-credential",
+            "sms.v1.req.identity.health.x",
+            "sms.v1.cmd.task.start",
+            "sms.v1.host.create",
+            "sms.v1.evt.a.task.t.started",
+            "$JS.API.INFO",
+            f"{service_inbox('task')}.x",
+        ),
         "task": ("$JS.API.STREAM.DELETE.EVT", "$JS.API.STREAM.PURGE.AUDIT", "$SYS.REQ.USER.AUTH", "sms.v1.host.x"),
     }
     for user, subjects in foreign.items():

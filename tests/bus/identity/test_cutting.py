@@ -33,10 +33,10 @@ async def until_disconnected(session: object, *, within_s: float) -> None:
 
 
 async def disable(bus: SecureBus, account: str, access_key: str) -> None:
-    operator = await bus.service("operator")
+    gateway = await bus.service("gateway")
     subject = req("identity", "disable-credential")
-    await ask(operator, subject, DisableCredential(access_key=access_key), Accepted, account=account)
-    await operator.close()
+    await ask(gateway, subject, DisableCredential(access_key=access_key), Accepted, account=account)
+    await gateway.close()
 
 
 async def test_a_disabled_key_cuts_its_login_and_its_agents_within_5_s(bus: SecureBus, tmp_path: Path) -> None:
@@ -84,12 +84,12 @@ async def test_a_refused_agent_is_cut_and_let_in_again_after_its_time(bus: Secur
 
 async def test_at_most_two_keys_of_an_account_are_active(bus: SecureBus) -> None:
     account = new_account()
-    operator = await bus.service("operator")
+    gateway = await bus.service("gateway")
 
     async def create() -> CredentialSecret | MigrationError:
         try:
             subject = req("identity", "create-credential")
-            return await ask(operator, subject, CreateCredential(), CredentialSecret, account=account)
+            return await ask(gateway, subject, CreateCredential(), CredentialSecret, account=account)
         except MigrationError as error:
             return error
 
@@ -100,14 +100,12 @@ async def test_at_most_two_keys_of_an_account_are_active(bus: SecureBus) -> None
     assert refused == ["SMS.IDENTITY.TOO_MANY_CREDENTIALS"] * 3
     await disable(bus, account, made[0].access_key)
     assert isinstance(await create(), CredentialSecret)
-    listed = await ask(
-        operator, req("identity", "list-credentials"), ListCredentials(), CredentialList, account=account
-    )
+    listed = await ask(gateway, req("identity", "list-credentials"), ListCredentials(), CredentialList, account=account)
     assert [view.is_active for view in listed.credentials].count(True) == 2
     assert made[1].secret_key not in listed.model_dump_json()
     with pytest.raises(MigrationError, match=r"SMS\.IDENTITY\.UNKNOWN_CREDENTIAL"):
         await disable(bus, new_account(), made[1].access_key)
-    await operator.close()
+    await gateway.close()
 
 
 async def test_a_secret_key_is_nowhere_on_disk(own_bus: SecureBus, tmp_path: Path) -> None:

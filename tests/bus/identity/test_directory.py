@@ -219,7 +219,7 @@ async def test_only_the_root_user_touches_the_root_user(bus: SecureBus) -> None:
         ):
             with pytest.raises(MigrationError, match="ROOT_PERMANENT"):
                 await attempt
-        for name in ("root", "Root", "operator", "gateway", "a b", "", "x" * 65, "a\n", "ä"):
+        for name in ("root", "Root", "health", "gateway", "a b", "", "x" * 65, "a\n", "ä"):
             with pytest.raises(MigrationError, match="NAME_INVALID"):
                 await root.user(name)
 

@@ -139,12 +139,12 @@ async def test_a_subscriber_says_nothing(bus: SecureBus) -> None:
 
 async def test_a_disabled_key_cuts_its_subscriber_within_5_s(bus: SecureBus) -> None:
     account = new_account()
-    key, operator = await bus.new_credential(account), await bus.service("operator")
+    key, gateway = await bus.new_credential(account), await bus.service("gateway")
     guest = await subscriber(bus, key)
     heard = await hear(guest, f"sms.v1.evt.{account}.>")
     started_at = time.monotonic()
     subject = req("identity", "disable-credential")
-    await ask(operator, subject, DisableCredential(access_key=key.access_key), Accepted, account=account)
+    await ask(gateway, subject, DisableCredential(access_key=key.access_key), Accepted, account=account)
     while guest.closed_at is None:
         assert time.monotonic() - started_at < 5
         await asyncio.sleep(0.01)
@@ -155,7 +155,7 @@ async def test_a_disabled_key_cuts_its_subscriber_within_5_s(bus: SecureBus) -> 
     await asyncio.sleep(0.2)
     assert len(heard.subjects) == before
     await task.close()
-    await operator.close()
+    await gateway.close()
 
 
 async def test_a_proof_serves_one_login_in_one_form(bus: SecureBus) -> None:

@@ -80,7 +80,7 @@ async def test_a_server_that_stays_away_is_named_with_the_next_step(tmp_path: Pa
         profile = stopped.profile()
     async with httpx.AsyncClient(verify=trusted_authorities(profile.ca_file), trust_env=False) as http:
         with pytest.raises(MigrationError) as refused:
-            await ApiClient(profile, http, away_at_most_s=0.1).post("/v3/tasks", Echo(), Echo)
+            await ApiClient(profile, http, patience_s=0.1).post("/v3/tasks", Echo(), Echo)
     assert refused.value.code == "SMS.CLI.API_UNREACHABLE"
     assert profile.endpoint in refused.value.failure.cause
     assert exit_code_of(refused.value.failure) == 6

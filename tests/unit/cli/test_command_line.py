@@ -15,8 +15,8 @@ from cli.output import cell, duration, size
 from tests.unit.cli.api_server import write_certificates
 
 
-def sms(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("SMS_")}
+def sms(*arguments: str, cwd: Path, **settings: str) -> subprocess.CompletedProcess[str]:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("SMS_")} | settings
     command = [sys.executable, "-c", "from cli.main import main; main()", *arguments]
     return subprocess.run(command, capture_output=True, text=True, cwd=cwd, env=environment, timeout=60)
 
@@ -38,14 +38,13 @@ def test_an_installation_that_is_down_is_named_with_the_next_step(tmp_path: Path
                 "local_bus_url": "tls://127.0.0.1:9",
                 "bus_listen": "127.0.0.1:9",
                 "ca_file": str(tmp_path / "ca.pem"),
-                "operator_seed_file": str(tmp_path / "seed"),
             }
         )
     )
     profile = {"endpoint": "https://127.0.0.1:9", "access_key": "AK1", "secret_key": "x", "ca_file": "ca.pem"}
     (tmp_path / "profile.json").touch(0o600)
     (tmp_path / "profile.json").write_text(json.dumps(profile))
-    ended = sms("server", "list", "--data", str(tmp_path), cwd=tmp_path)
+    ended = sms("server", "list", "--data", str(tmp_path), cwd=tmp_path, SMS_API_PATIENCE_S="0")
     assert ended.returncode == 6
     assert "SMS.CLI.API_UNREACHABLE" in ended.stderr
     assert "https://127.0.0.1:9" in ended.stderr
