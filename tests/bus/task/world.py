@@ -21,7 +21,7 @@ from contracts.envelope import Envelope
 from contracts.errors import ErrorCode
 from contracts.feasibility import FeasibilityReport
 from contracts.inventory import Disk, FileSystem, Mount, OperatingSystem, Partition, SourceInventory
-from contracts.messages.agent import AgentResult, AttachedDisk, CommandAcknowledged
+from contracts.messages.agent import AgentProgress, AgentResult, AttachedDisk, CommandAcknowledged
 from contracts.messages.certificate_issuer import AuthorityCreated, AuthorityDestroyed, CertificateIssued
 from contracts.messages.registry import ServerDetails, ServerView
 from contracts.messages.target_provisioner import (
@@ -35,7 +35,7 @@ from contracts.messages.target_provisioner import (
     TargetReleased,
 )
 from contracts.subjects import agent_status, evt
-from contracts.transfer import CopySummary, VerificationReport
+from contracts.transfer import CopySummary, TransferProgress, VerificationReport
 
 ACCOUNT = "default"
 DISKS = (AttachedDisk(name="vda", path="/disks/vda.raw"),)
@@ -72,6 +72,7 @@ class World:
 
     def __init__(self) -> None:
         self.commands: Counter[str] = Counter()
+        self.last_commands: dict[str, Any] = {}
         self.effects: Counter[str] = Counter()
         self.fails: dict[str, int] = {}
         self.silent: set[str] = set()
@@ -100,15 +101,31 @@ class World:
         report = FeasibilityReport(result="OK", checks=())
         await self._reply(raw, ServerDetails(server=server, inventory=inventory(), feasibility=report))
 
+    async def report_progress(self, task_id: str, epoch: int, *, wire_rate_bit_s: float, minute_of_day: int) -> None:
+        """The source measures its rate on the wire."""
+        progress = TransferProgress(task_id=task_id, stage="copying", bytes_sent=1)
+        message = AgentProgress(
+            task_id=task_id,
+            epoch=epoch,
+            verb="copy",
+            progress=progress,
+            wire_rate_bit_s=wire_rate_bit_s,
+            minute_of_day=minute_of_day,
+        )
+        subject = agent_status(ACCOUNT, "s1", "progress")
+        envelope = Envelope.of(message, source="/test/world", account=ACCOUNT, subject=subject, id=f"s1:{uuid.uuid4()}")
+        await self._client.publish(subject, message.model_dump_json().encode(), headers=envelope.headers())
+
     async def _obey(self, raw: Msg) -> None:
         command = json.loads(raw.data)
         agent_id, verb = raw.subject.split(".")[4], raw.subject.split(".")[6]
         if verb in self.silent:
             return
         self.commands[verb] += 1
+        self.last_commands[verb] = command
         known = {"task_id": command["task_id"], "epoch": command["epoch"]}
         await self._reply(raw, CommandAcknowledged(**known))
-        if verb in self.held or verb == "renew-certificate":
+        if verb in self.held or verb in {"renew-certificate", "limit-speed"}:
             return
         if self.fails.get(verb, 0) > 0:
             self.fails[verb] -= 1
