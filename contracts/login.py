@@ -9,6 +9,8 @@ import base64
 import binascii
 import hashlib
 import hmac
+import secrets
+import time as clock
 from typing import Final, Literal, get_args
 
 from pydantic import ValidationError
@@ -57,6 +59,13 @@ def signed_text(identifier: str, *, time: int, nonce: str) -> bytes:
 def shared_secret_signature(secret: str, text: bytes) -> bytes:
     """HMAC-SHA256 of a login by access key or one-time token."""
     return hmac.new(secret.encode(), text, hashlib.sha256).digest()
+
+
+def fresh_password(identifier: str, secret: str) -> str:
+    """A proof for one login now, with an access key or a one-time token and its secret."""
+    now, nonce = int(clock.time()), encode_bytes(secrets.token_bytes(NONCE_BYTES))
+    signature = shared_secret_signature(secret, signed_text(identifier, time=now, nonce=nonce))
+    return encode_proof(LoginProof(time=now, nonce=nonce, signature=encode_bytes(signature)))
 
 
 def encode_proof(proof: LoginProof) -> str:

@@ -2,20 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass, field
-from secrets import token_bytes
 from typing import Literal
 
-from contracts.login import (
-    NONCE_BYTES,
-    LoginProof,
-    encode_bytes,
-    encode_proof,
-    shared_secret_signature,
-    signed_text,
-    user_name,
-)
+from contracts.login import fresh_password, user_name
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +27,4 @@ class Credential:
 
     def password(self) -> str:
         """A fresh proof; it is good for one login."""
-        now, nonce = int(time.time()), encode_bytes(token_bytes(NONCE_BYTES))
-        signature = shared_secret_signature(self.secret, signed_text(self.identifier, time=now, nonce=nonce))
-        return encode_proof(LoginProof(time=now, nonce=nonce, signature=encode_bytes(signature)))
+        return fresh_password(self.identifier, self.secret)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 PROJECT = Path(__file__).resolve().parents[2]
-OURS = ("contracts", "shared", "services", "agents", "cli", "tests", "demo", "benchmarks", "packaging")
+OURS = ("contracts", "shared", "services", "agents", "cli", "tests", "demo", "examples", "benchmarks", "packaging")
 SERVICES = sorted(path.name for path in (PROJECT / "services").iterdir() if (path / "__main__.py").exists())
 CORE = {
     "registry",
