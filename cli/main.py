@@ -17,7 +17,9 @@ from cli import (
     audit_export,
     completion,
     contracts_export,
+    cost,
     credential,
+    notification,
     point,
     profile,
     project,
@@ -52,6 +54,8 @@ app.add_typer(project.app, name="project")
 app.add_typer(point.app, name="point")
 audit_export.register(audit.app)
 app.add_typer(audit.app, name="audit")
+app.add_typer(cost.app, name="cost")
+app.add_typer(notification.app, name="notification")
 app.add_typer(profile.app, name="profile")
 app.add_typer(agent.app, name="agent")
 app.add_typer(contracts_export.app, name="contracts")

@@ -67,8 +67,8 @@ class DeliveryView(Model):
 
 
 class ChannelView(Model):
-    """A channel as it is shown: its secret never is. stalled_after_s: seconds without progress while copying.
-    lag_above_s: seconds of age of the replica; 0: not watched."""
+    """A channel as it is shown: neither its secret nor the path of its webhook ever is. stalled_after_s: seconds
+    without progress while copying. lag_above_s: seconds of age of the replica; 0: not watched."""
 
     id: str
     name: str

@@ -217,6 +217,9 @@ class ApiBench:
             "listen": f"127.0.0.1:{self.api_port}",
             "certificate_file": self.api_files.certificate_file,
             "key_file": self.api_files.key_file,
+            # Receivers of webhooks in tests are on this machine.
+            "webhook_allow": ("127.0.0.0/8",),
+            "webhook_allow_http": True,
         }
 
     async def _beat(self) -> None:

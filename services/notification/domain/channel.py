@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from datetime import datetime
 from typing import Final
+from urllib.parse import urlsplit
 
 from contracts.base import Model
 from contracts.errors import MigrationError
@@ -41,8 +42,11 @@ class Channel(Model):
 
 
 def show(channel: Channel) -> ChannelView:
-    """A channel without its secret."""
-    return ChannelView.model_validate(channel.model_dump(exclude={"sealed_secret"}))
+    """A channel without its secrets: whoever knows the path of a webhook can often post to it."""
+    parts = urlsplit(channel.url)
+    has_path = parts.path not in ("", "/") or parts.query
+    shown = channel.model_copy(update={"url": f"{parts.scheme}://{parts.netloc}/***"}) if has_path else channel
+    return ChannelView.model_validate(shown.model_dump(exclude={"sealed_secret"}))
 
 
 def host_of(channel: Channel, policy: AddressPolicy) -> str:
