@@ -125,7 +125,7 @@ def update(
     stalled_after: StalledOption = None,
     lag_above: LagOption = None,
     enabled: Annotated[bool | None, typer.Option("--enable/--disable", help="Whether anything is sent.")] = None,
-    rotate_secret: Annotated[bool, typer.Option("--rotate-secret", help="Sign with a new secret from now on.")] = False,
+    rotate_secret: Annotated[bool, typer.Option("--rotate", help="Sign with a new secret from now on.")] = False,
     data: DataOption = DEFAULT_DATA_FOLDER,
     output: OutputOption = OutputFormat.TABLE,
 ) -> None:

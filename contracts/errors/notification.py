@@ -69,6 +69,6 @@ SECRET_UNREADABLE: Final = ErrorCode(
     code="SMS.NOTIFY.SECRET_UNREADABLE",
     cause="The stored secret of channel {channel_id} cannot be opened: it was sealed with another key file.",
     remedy="Put the key file of notification back, or make a new secret with `sms notification update {channel_id} "
-    "--rotate-secret`.",
+    "--rotate`.",
     http_status=500,
 )
