@@ -44,6 +44,7 @@ from services.registry.settings import RegistrySettings
 
 # A bus message holds 900 KiB; the envelope and the field names of a page are in the reserve.
 _PAGE_BYTES: Final = 700 * 1024
+_ROWS_KEPT: Final = 20_000
 
 
 class SourceHandlers:
@@ -64,13 +65,16 @@ class SourceHandlers:
         self._progress = progress
         self._settings = settings
         self._clock = clock
+        # Rows as they were shown, by account and id; most servers of a list are as they were at the last one.
+        self._rows: dict[tuple[str, str], _Row] = {}
 
     async def find(self, request: FindServers, envelope: Envelope) -> SourceServerPage:
         """One page of those that the filters let through, oldest registration first."""
-        wanted = [one for one in await self._all(envelope.account) if is_wanted(one, request)]
-        wanted.sort(key=lambda one: (one.registered_at, one.id))
+        wanted = [row for row in await self._all(envelope.account) if is_wanted(row.shown, request)]
+        wanted.sort(key=lambda row: (row.shown.registered_at, row.shown.id))
         offset = max(request.offset, 0)
-        return SourceServerPage(count=len(wanted), servers=_that_fit(wanted[offset : offset + max(request.limit, 0)]))
+        page = _that_fit(wanted[offset : offset + max(request.limit, 0)])
+        return SourceServerPage(count=len(wanted), servers=page)
 
     async def show(self, request: ShowSourceServer, envelope: Envelope) -> SourceServerDetails:
         """One server with everything that is known of it."""
@@ -117,7 +121,7 @@ class SourceHandlers:
 
     async def overview(self, _: ShowOverview, envelope: Envelope) -> ServerOverview:
         """How many servers are in each state, and how many there may be."""
-        servers = await self._all(envelope.account)
+        servers = [row.shown for row in await self._all(envelope.account)]
         return ServerOverview(
             count=len(servers),
             quota=self._settings.quota_of(envelope.account),
@@ -164,8 +168,22 @@ class SourceHandlers:
             await self._servers.save(changed, says=[_changed(changed)], cause=envelope)
         return ServerTags(server_id=server.id, tags=tags)
 
-    async def _all(self, account: str) -> list[SourceServer]:
-        return [self._shown(server) for server in await self._servers.all_of(account)]
+    async def _all(self, account: str) -> list[_Row]:
+        servers = await self._servers.all_of(account)
+        if len(self._rows) > _ROWS_KEPT:
+            self._rows.clear()
+        return [self._row(server) for server in servers]
+
+    def _row(self, server: Server) -> _Row:
+        key = (server.account, server.id)
+        known = self._rows.get(key)
+        progress = self._progress.of(server)
+        if known is not None and known.server is server and progress is None and server.refused_until is None:
+            return known
+        # When it was last heard is of no use in a list: whether it is connected says as much.
+        row = _Row(server, show_source(server, self._clock(), None, progress))
+        self._rows[key] = row
+        return row
 
     def _shown(self, server: Server) -> SourceServer:
         last_seen_at = self._last_seen(server.account, server.id)
@@ -177,11 +195,26 @@ def _changed(server: Server) -> tuple[str, ServerChanged]:
     return "changed", changed
 
 
-def _that_fit(servers: list[SourceServer]) -> tuple[SourceServer, ...]:
+class _Row:
+    """A server as a list shows it, with its size in a message."""
+
+    def __init__(self, server: Server, shown: SourceServer) -> None:
+        self.server = server
+        self.shown = shown
+        self._size_bytes = 0
+
+    @property
+    def size_bytes(self) -> int:
+        """Worked out when it is first asked for."""
+        self._size_bytes = self._size_bytes or len(self.shown.model_dump_json())
+        return self._size_bytes
+
+
+def _that_fit(rows: list[_Row]) -> tuple[SourceServer, ...]:
     """The first ones that one message can carry; always at least one."""
     left = _PAGE_BYTES
-    for number, server in enumerate(servers):
-        left -= len(server.model_dump_json())
+    for number, row in enumerate(rows):
+        left -= row.size_bytes
         if left < 0 and number:
-            return tuple(servers[:number])
-    return tuple(servers)
+            return tuple(each.shown for each in rows[:number])
+    return tuple(row.shown for row in rows)

@@ -166,6 +166,14 @@ class MongoStore:
         async with self._mapped_errors():
             return int(await self._database[collection].count_documents(query))
 
+    async def versions(self, collection: str, account: str) -> dict[str, int]:
+        """See Store."""
+        require_account(account)
+        query = self._query(collection, None) | {"account": account}
+        async with self._mapped_errors():
+            cursor = self._database[collection].find(query, {"_id": 0, "id": 1, "version": 1}).sort("id", 1)
+            return {found["id"]: found["version"] async for found in cursor}
+
     async def find_all_accounts(
         self, collection: str, where: Mapping[str, Scalar] | None = None
     ) -> AsyncIterator[Record]:

@@ -207,6 +207,10 @@ class Store(Protocol):
     async def count(self, collection: str, account: str, where: Mapping[str, Scalar] | None = None) -> int:
         """How many records `find` would page through."""
 
+    async def versions(self, collection: str, account: str) -> dict[str, int]:
+        """The version of every record by its id, in their order: tells which of those that were read before have
+        changed, at a small part of what reading them costs."""
+
     def find_all_accounts(self, collection: str, where: Mapping[str, Scalar] | None = None) -> AsyncIterator[Record]:
         """Records of every account, for recovery at start and for look-ups by a global key; any order."""
 

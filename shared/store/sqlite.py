@@ -151,6 +151,13 @@ class SqliteStore:
         statement = f"SELECT count(*) FROM records WHERE {condition} AND account=?"  # noqa: S608 - names are checked, values are bound
         return await self._run(lambda db: int(db.execute(statement, [*values, account]).fetchone()[0]))
 
+    async def versions(self, collection: str, account: str) -> dict[str, int]:
+        """See Store."""
+        self._declared(collection)
+        require_account(account)
+        statement = "SELECT id, version FROM records WHERE collection=? AND account=? ORDER BY id"
+        return await self._run(lambda db: dict(db.execute(statement, (collection, account))))
+
     async def find_all_accounts(
         self, collection: str, where: Mapping[str, Scalar] | None = None
     ) -> AsyncIterator[Record]:

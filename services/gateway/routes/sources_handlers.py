@@ -34,6 +34,7 @@ from contracts.messages.source import (
 )
 from services.gateway.api.agents import ApiAgents
 from services.gateway.api.call import ApiCall, Call
+from services.gateway.api.large_answer import large
 from services.gateway.api.router import ApiRouter
 from services.gateway.domain.mapping.sources import listed, overview, shown
 from services.gateway.domain.wire.sources import (
@@ -101,7 +102,8 @@ async def list_servers(
         return ListServersResponse(count=0, source_servers=[])
     count, servers = await _find(call, wanted)
     now = datetime.now(UTC)
-    return ListServersResponse(count=count, source_servers=[listed(server, now) for server in servers])
+    listing = [listed(server, now) for server in servers]
+    return large(ListServersResponse(count=count, source_servers=listing))
 
 
 @router.get("/v3/sources/overview", action="sms:server:list", operation_id="show_overview")
@@ -136,7 +138,7 @@ async def show_server(call: ApiCall, source_id: str) -> ShowServerResponse:
     """One server: machine, checks, task, and what is proposed for its target."""
     message = ShowSourceServer(server_id=source_id)
     details = await call.ask("registry", "show-source", message, SourceServerDetails)
-    return shown(details, datetime.now(UTC))
+    return large(shown(details, datetime.now(UTC)))
 
 
 @router.put(

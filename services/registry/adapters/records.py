@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import uuid
 from collections.abc import AsyncIterator, Sequence
 from typing import Final
@@ -26,6 +27,11 @@ PAPERS: Final = Collection(name="server_papers", fields=("server_id",))
 REFUSALS: Final = Collection(name="refusals")
 _PAGE: Final = 1000
 _PAPERS_PAGE: Final = 100
+# More than so many changed servers are read faster with all others.
+_FEW: Final = 50
+# A server that was deleted and registered anew, both through another replica, may bear a version that was read here
+# before: after this time everything is read again.
+_TRUSTED_S: Final = 30.0
 
 
 class Refusal(Model):
@@ -49,8 +55,8 @@ class ServerRecords:
         self._servers = TypedCollection(store, SERVERS, Server)
         self._papers = TypedCollection(store, PAPERS, Paper)
         self._refusals = TypedCollection(store, REFUSALS, Refusal)
-        # What was read, by account and id: a list validates only those that have changed since the last one.
-        self._read: dict[str, dict[str, Server]] = {}
+        # What was read, by account and id: a list reads only those that have changed since the last one.
+        self._read: dict[str, tuple[float, dict[str, Server]]] = {}
 
     async def load(self, account: str, server_id: str) -> Server | None:
         """See Servers."""
@@ -135,6 +141,7 @@ class ServerRecords:
         """See Servers."""
         events = _events(server, says, cause)
         await self._servers.delete(server.account, server.id, expected_version=server.version, outbox=events)
+        self._read.get(server.account, (0.0, {}))[1].pop(server.id, None)
         while page := await self._papers.find(server.account, {"server_id": server.id}, limit=_PAPERS_PAGE):
             await self._remove_papers(server.account, [paper.id for paper in page])
 
@@ -144,20 +151,27 @@ class ServerRecords:
 
     async def all_of(self, account: str) -> list[Server]:
         """See Servers."""
-        known, now_known = self._read.get(account, {}), dict[str, Server]()
-        after = ""
-        while True:
-            records = await self._store.find(SERVERS.name, account, after=after, limit=_PAGE)
-            for record in records:
-                server = known.get(record.id)
-                if server is None or server.version != record.version:
-                    server = Server.model_validate({**record.data, "version": record.version})
-                now_known[record.id] = server
-            if len(records) < _PAGE:
-                break
-            after = records[-1].id
-        self._read[account] = now_known
-        return list(now_known.values())
+        read_at_s, known = self._read.get(account, (0.0, {}))
+        now_s = time.monotonic()
+        if now_s - read_at_s > _TRUSTED_S:
+            self._read[account] = now_s, await self._every(account)
+            return list(self._read[account][1].values())
+        versions = await self._store.versions(SERVERS.name, account)
+        changed = [each for each, version in versions.items() if each not in known or known[each].version != version]
+        read = await (self._each(account, changed) if len(changed) <= _FEW else self._every(account))
+        together = {**known, **read}
+        self._read[account] = read_at_s, {each: together[each] for each in versions if each in together}
+        return list(self._read[account][1].values())
+
+    async def _each(self, account: str, server_ids: Sequence[str]) -> dict[str, Server]:
+        loaded = [await self.load(account, server_id) for server_id in server_ids]
+        return {server.id: server for server in loaded if server is not None}
+
+    async def _every(self, account: str) -> dict[str, Server]:
+        read: dict[str, Server] = {}
+        while page := await self.page(account, after=max(read, default=""), limit=_PAGE):
+            read |= {server.id: server for server in page}
+        return read
 
     async def count(self, account: str) -> int:
         """See Servers."""

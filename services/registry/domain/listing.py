@@ -49,9 +49,8 @@ def show(server: Server, now: datetime, last_seen_at: datetime | None = None) ->
 def show_source(
     server: Server, now: datetime, last_seen_at: datetime | None, progress: TransferProgress | None
 ) -> SourceServer:
-    """A server as the API lists it. model_construct: all values come from a record that was validated when it was
-    read, and a list of a thousand is asked for often."""
-    return SourceServer.model_construct(
+    """A server as the API lists it."""
+    return SourceServer(
         id=server.id,
         name=server.name,
         hostname=server.hostname or server.name,

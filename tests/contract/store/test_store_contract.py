@@ -181,6 +181,17 @@ class StoreContract:
         with pytest.raises(ValueError, match="not declared"):
             await store.find("unknown", "acme")
 
+    async def test_versions_tell_which_records_have_changed(self, store: Store) -> None:
+        for identifier in ("t3", "t1", "t2"):
+            await store.save(task(identifier), expected_version=0)
+        await store.save(task("t1", step=2), expected_version=1)
+        await store.delete("tasks", "acme", "t2", expected_version=1)
+        versions = await store.versions("tasks", "acme")
+        assert list(versions.items()) == [("t1", 2), ("t3", 1)]
+        assert await store.versions("tasks", "other") == {}
+        with pytest.raises(AccountRequiredError):
+            await store.versions("tasks", "")
+
     async def test_another_account_sees_and_changes_nothing(self, store: Store) -> None:
         await store.save(task("t1"), expected_version=0)
         assert await store.load("tasks", "other", "t1") is None
