@@ -34,6 +34,12 @@ LimitOption = Annotated[
     int | None, typer.Option("--speed-limit", min=0, max=1000, help="Mbit/s of each task; 0 for none.")
 ]
 SyncOption = Annotated[bool | None, typer.Option("--sync/--no-sync", help="Go on with sync rounds after the copy.")]
+StartOption = Annotated[
+    bool | None, typer.Option("--start-target/--no-start-target", help="Whether the target runs after a migration.")
+]
+CheckOption = Annotated[
+    bool | None, typer.Option("--network-check/--no-network-check", help="Measure the network before the copy.")
+]
 FileOption = Annotated[Path | None, typer.Option("--file", help="JSON as the API takes it; options go before it.")]
 
 
@@ -45,13 +51,16 @@ def create(
     description: DescriptionOption = None,
     speed_limit: LimitOption = None,
     sync: SyncOption = None,
+    start_target: StartOption = None,
+    network_check: CheckOption = None,
     file: FileOption = None,
     data: DataOption = DEFAULT_DATA_FOLDER,
     output: OutputOption = OutputFormat.TABLE,
 ) -> None:
     """Make a migration project from options, from a file, or from both."""
     command = "sms project create"
-    said = _said(name, region, migration_type, description, speed_limit, sync, command=command)
+    flags = {"syncing": sync, "start_target_server": start_target, "start_network_check": network_check}
+    said = _said(name, region, migration_type, description, speed_limit, flags, command=command)
     if file is not None:
         body = read_json(file, PostMigProjectBody, command=command).model_copy(update=said)
     elif name:
@@ -74,13 +83,16 @@ def update(
     description: DescriptionOption = None,
     speed_limit: LimitOption = None,
     sync: SyncOption = None,
+    start_target: StartOption = None,
+    network_check: CheckOption = None,
     file: FileOption = None,
     data: DataOption = DEFAULT_DATA_FOLDER,
     output: OutputOption = OutputFormat.TABLE,
 ) -> None:
     """Change what is given; tasks that were made in the project keep what they have."""
     command = "sms project update"
-    said = _said(name, region, migration_type, description, speed_limit, sync, command=command)
+    flags = {"syncing": sync, "start_target_server": start_target, "start_network_check": network_check}
+    said = _said(name, region, migration_type, description, speed_limit, flags, command=command)
     body = MigProject(**said) if file is None else read_json(file, MigProject, command=command).model_copy(update=said)
     on_api(data, lambda api: api.put(f"{_PATH}/{segment(project_id)}", body, ProjectDone))
     _done(project_id, "changed", output)
@@ -133,7 +145,7 @@ def _said(
     migration_type: str,
     description: str | None,
     speed_limit: int | None,
-    sync: bool | None,
+    flags: dict[str, bool | None],
     *,
     command: str,
 ) -> dict[str, Any]:
@@ -146,7 +158,7 @@ def _said(
         "type": _TYPES.get(migration_type),
         "description": description,
         "speed_limit": speed_limit,
-        "syncing": sync,
+        **flags,
     }
     return {key: value for key, value in said.items() if value is not None}
 

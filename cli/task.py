@@ -43,7 +43,7 @@ def create(
     target_provider: Annotated[str, typer.Option(help="Where the target is made.")] = "local",
     option: Annotated[list[str] | None, typer.Option("--option", metavar="KEY=VALUE", help=HELP)] = None,
     template: Annotated[str, typer.Option("--template", help="Template of the target.")] = "",
-    project: Annotated[str, typer.Option("--project", help="Migration project. [default: the default one]")] = "",
+    project: Annotated[str, typer.Option("--project", help="Migration project. [default: the server's]")] = "",
     start: Annotated[bool, typer.Option("--start", help="Start it at once.")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Agree to the list of disks that will be wiped.")] = False,
     data: DataOption = DEFAULT_DATA_FOLDER,

@@ -17,12 +17,11 @@ def first_project_id(account: str) -> str:
 
 
 class MigrationChoices(Model):
-    """How a migration goes about it. uses_public_address: data goes to the target's public address. targets_exist: the
-    target is a server that is there. syncs: goes on with sync rounds after the first copy. starts_target: the target
-    runs after a migration. checks_network: the network is measured before the copy."""
+    """How a migration goes about it. uses_public_address: data goes to the target's public address. syncs: goes on with
+    sync rounds after the first copy. starts_target: the target runs after a migration. checks_network: the network is
+    measured before the copy."""
 
     uses_public_address: bool = True
-    targets_exist: bool = False
     syncs: bool = False
     starts_target: bool = True
     checks_network: bool = False
@@ -50,7 +49,6 @@ class ProjectChanges(Model):
     enterprise_project: str | None = None
     rate_limit_bit_s: int | None = None
     uses_public_address: bool | None = None
-    targets_exist: bool | None = None
     syncs: bool | None = None
     starts_target: bool | None = None
     checks_network: bool | None = None
@@ -119,11 +117,13 @@ class ProjectList(Message):
 
 
 class ShowProject(Message):
-    """Request ``task.show-project``. project_id: "" for the default one."""
+    """Request ``task.show-project``. project_id: "" for the default one. looks_for_servers: false leaves has_servers
+    at false, and the registry unasked."""
 
     TYPE: ClassVar[str] = "sms.project.show"
     KIND: ClassVar[MessageKind] = "request"
     project_id: str = ""
+    looks_for_servers: bool = True
 
 
 class ProjectDetails(Message):

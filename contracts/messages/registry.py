@@ -29,7 +29,8 @@ ServerState = Literal[
 class ServerView(Model):
     """A source server as it is listed. checks: the worst feasibility result, "" before the first check.
 
-    state: the v3 word; waiting until a task exists, unavailable when a check failed or two agents clash.
+    state: the v3 word; waiting until a task exists, unavailable when a check failed or two agents clash. project_id:
+    the migration project that it lies in, "" for the account's default one.
     """
 
     id: str
@@ -45,6 +46,7 @@ class ServerView(Model):
     last_seen_at: datetime | None = None
     clash: bool = False
     may_be_same_as: tuple[str, ...] = ()
+    project_id: str = ""
 
 
 class ServerRegistered(Message):

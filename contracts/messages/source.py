@@ -136,9 +136,10 @@ class SourceServer(Model):
 class FindServers(Message):
     """Request ``registry.find``: servers in the order of their registration, as far as all given filters hold.
 
-    name: a part of the name, in any case. tags: each must be there; "" as value: with any value. vm_id: the target of
-    the server's task. limit and offset as the API's; a page may be shorter than limit, since a message has a largest
-    size: ask again behind it.
+    name: a part of the name, in any case. with_unassigned: project_id is the account's default project, in which
+    servers lie that nobody has put anywhere. tags: each must be there; "" as value: with any value. vm_id: the target
+    of the server's task. limit and offset as the API's; a page may be shorter than limit, since a message has a
+    largest size: ask again behind it.
     """
 
     TYPE: ClassVar[str] = "sms.registry.find-servers"
@@ -149,6 +150,7 @@ class FindServers(Message):
     ip: str = ""
     ipv6: str = ""
     project_id: str = ""
+    with_unassigned: bool = False
     migration_cycle: str = ""
     is_connected: bool | None = None
     has_consistency_result: bool | None = None

@@ -62,9 +62,10 @@ class TaskOptions(Model):
 class CreateTask(Message):
     """Request ``task.create``. idempotency_key: repeated, it answers with the same task.
 
-    template_id: what the target is to be like, "" for no template. project_id: the migration project, "" for the
-    account's default one. An option that is left at its default takes the template's or the project's value. choices:
-    None for the project's. priority: 0 low, 1 standard, 2 high. over_speed_percent: belongs to the options' limit.
+    template_id: what the target is to be like, "" for no template. project_id: the migration project, "" for the one
+    that the server lies in. An option that is left at its default takes the template's or the project's value.
+    choices: None for the project's. priority: 0 low, 1 standard, 2 high. over_speed_percent: belongs to the options'
+    limit.
     checks_consistency: every copy is verified before it is launched. wished_disks: sizes, beside those of the
     options. starts_at_once: the user has seen the disks and wants it started when it exists.
     """

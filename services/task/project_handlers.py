@@ -91,7 +91,7 @@ class ProjectHandlers:
         """One project."""
         book, _ = await self._projects.load(envelope.account)
         project = book.get(request.project_id)
-        counts = await self._counts(book, envelope)
+        counts = await self._counts(book, envelope) if request.looks_for_servers else {}
         return ProjectDetails(project=show_project(book, project, has_servers=bool(counts.get(project.id))))
 
     async def list_projects(self, request: ListProjects, envelope: Envelope) -> ProjectList:

@@ -94,7 +94,12 @@ class RequestHandlers:
         _refuse_infeasible(details)
         task_id = uuid.uuid5(_NAMESPACE, f"{envelope.account}/{request.idempotency_key}").hex
         disk_count = len(details.inventory.disks)
-        wanted = request.model_copy(update={"options": _with_wishes(request, details.inventory)})
+        wanted = request.model_copy(
+            update={
+                "options": _with_wishes(request, details.inventory),
+                "project_id": request.project_id or details.server.project_id,
+            }
+        )
         chosen = await self._catalogue.choose(wanted, envelope.account, disk_count=disk_count)
         return Task(
             id=task_id,
@@ -126,7 +131,7 @@ class RequestHandlers:
             server_id=request.server_id,
             options=request.options,
             template_id=request.template_id,
-            project_id=request.project_id,
+            project_id=request.project_id or details.server.project_id,
         )
         disk_count = len(details.inventory.disks)
         chosen = await self._catalogue.choose(wanted, envelope.account, disk_count=disk_count)

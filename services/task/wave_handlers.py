@@ -32,7 +32,7 @@ from contracts.messages.wave import (
 from contracts.transfer import TransferProgress
 from services.task.domain.pages import that_fit
 from services.task.domain.ports import Clock, Glances, TaggedServers, Waves
-from services.task.domain.wave_view import show_wave
+from services.task.domain.wave_view import brief, show_wave
 from services.task.domain.waves import (
     MOST_WAVES,
     Member,
@@ -187,7 +187,9 @@ class WaveHandlers:
         try:
             await self._update_task(update, envelope)
         except MigrationError as error:
-            return WaveItem(server_id=member.server_id, task_id=task.id, outcome="refused", failure=error.failure)
+            return WaveItem(
+                server_id=member.server_id, task_id=task.id, outcome="refused", failure=brief(error.failure)
+            )
         return WaveItem(server_id=member.server_id, task_id=task.id, outcome="done")
 
     async def _check(self, wave: Wave, member: Member, task: TaskGlance | None, envelope: Envelope) -> WaveItem:
@@ -202,7 +204,9 @@ class WaveHandlers:
         try:
             await self._tasks.rehearse(request, envelope)
         except MigrationError as error:
-            return WaveItem(server_id=member.server_id, task_id=task_id, outcome="refused", failure=error.failure)
+            return WaveItem(
+                server_id=member.server_id, task_id=task_id, outcome="refused", failure=brief(error.failure)
+            )
         return WaveItem(server_id=member.server_id, task_id=task_id, outcome="done")
 
     async def _tagged(self, wave: Wave, envelope: Envelope) -> tuple[str, ...]:
@@ -234,7 +238,7 @@ def _item(member: Member, *, is_waiting: bool) -> WaveItem:
     outcome = WaveItem(server_id=member.server_id, task_id=member.task_id, outcome="done")
     if member.failure is None:
         return outcome
-    return outcome.model_copy(update={"outcome": "refused", "failure": member.failure})
+    return outcome.model_copy(update={"outcome": "refused", "failure": brief(member.failure)})
 
 
 def _keyed(envelope: Envelope, key: str) -> Envelope:

@@ -71,12 +71,24 @@ def test_the_default_project_stays_and_a_project_with_servers_too(api: ApiBench,
     server_id = api.register_server("full-house-1")
     sources_life.rename(sdk_client, server_id, "full-house-1", migprojectid=made)
     assert projects_life.list_projects(sdk_client)["full-house"].exist_server is True
+    elsewhere = api.register_server("full-house-2")
+    found = {project: _ids(sdk_client, project) for project in (made, default.id, "nothing")}
+    assert (found[made], server_id in found[default.id], elsewhere in found[default.id]) == ([server_id], False, True)
+    assert found["nothing"] == []
+    with pytest.raises(ClientRequestException) as refused:
+        sources_life.rename(sdk_client, server_id, "full-house-1", migprojectid="nothing")
+    assert refused.value.error_code == "SMS.PROJECT.NOT_FOUND"
     with pytest.raises(ClientRequestException) as refused:
         projects_life.delete_project(sdk_client, made)
     assert refused.value.error_code == "SMS.PROJECT.HAS_SERVERS"
     sources_life.delete_server(sdk_client, server_id)
     time.sleep(1.1)  # within the second the SDK signs the same again, and that gets the first answer again
     projects_life.delete_project(sdk_client, made)
+
+
+def _ids(sdk_client: SmsClient, project_id: str) -> list[str]:
+    servers = sources_life.list_servers(sdk_client, migproject=project_id, name="full-house").source_servers
+    return [server.id for server in servers]
 
 
 def test_a_page_of_templates_is_as_long_as_it_was_asked_for(sdk_client: SmsClient) -> None:

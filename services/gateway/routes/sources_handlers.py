@@ -9,6 +9,8 @@ from fastapi import Query
 
 from contracts.errors import MigrationError
 from contracts.errors.api import API_DENIED, API_INVALID_REQUEST
+from contracts.errors.project import PROJECT_NOT_FOUND
+from contracts.messages.migration_project import ProjectDetails, ProjectView, ShowProject
 from contracts.messages.registry import DeleteServer
 from contracts.messages.reply import Accepted
 from contracts.messages.source import (
@@ -83,6 +85,7 @@ async def list_servers(
     """
     _refuse_unknown("state", state, SOURCE_STATES)
     _refuse_unknown("migration_cycle", migration_cycle, MIGRATION_CYCLES)
+    project = await _project(call, migproject) if migproject else None
     wanted = FindServers(
         state=state,
         name=name,
@@ -90,6 +93,7 @@ async def list_servers(
         ip=ip,
         ipv6=ipv6,
         project_id=migproject,
+        with_unassigned=project is not None and project.is_default,
         migration_cycle=migration_cycle,
         is_connected=connected,
         has_consistency_result=is_consistency_result_exist,
@@ -154,6 +158,8 @@ async def update_server_name(call: ApiCall, source_id: str, body: PutSourceServe
         wishes = tuple(
             DiskWish(name=disk.id, is_wanted=disk.need_migration, size_bytes=disk.adjust_size) for disk in body.disks
         )
+    if body.migprojectid and await _project(call, body.migprojectid) is None:
+        raise MigrationError(PROJECT_NOT_FOUND, project_id=body.migprojectid)
     update = UpdateServer(server_id=source_id, name=body.name, project_id=body.migprojectid, disks=wishes)
     await call.ask("registry", "update", update, Accepted)
     return Done()
@@ -227,3 +233,14 @@ def _refuse_unknown(field: str, word: str, known: tuple[str, ...]) -> None:
     if word and word not in known:
         reason = f"it is none of {', '.join(known)}"
         raise MigrationError(API_INVALID_REQUEST, field=f"query parameter {field}", reason=reason)
+
+
+async def _project(call: Call, project_id: str) -> ProjectView | None:
+    """A migration project; None for an unknown one, in which nothing lies."""
+    message = ShowProject(project_id=project_id, looks_for_servers=False)
+    try:
+        return (await call.ask("task", "show-project", message, ProjectDetails)).project
+    except MigrationError as error:
+        if error.code != PROJECT_NOT_FOUND.code:
+            raise
+        return None

@@ -13,8 +13,13 @@ def is_wanted(server: SourceServer, wanted: FindServers) -> bool:
         and wanted.name.casefold() in server.name.casefold()
         and (wanted.is_connected is None or wanted.is_connected == server.is_connected)
         and (wanted.has_consistency_result is None or wanted.has_consistency_result == server.has_consistency_result)
+        and _lies_in(server.project_id, wanted)
         and matches(server.tags, wanted.tags)
     )
+
+
+def _lies_in(project_id: str, wanted: FindServers) -> bool:
+    return wanted.project_id in ("", project_id) or (wanted.with_unassigned and not project_id)
 
 
 def _has_equal_fields(server: SourceServer, wanted: FindServers) -> bool:
@@ -23,7 +28,6 @@ def _has_equal_fields(server: SourceServer, wanted: FindServers) -> bool:
         (wanted.id, server.id),
         (wanted.ip, server.ip),
         (wanted.ipv6, server.ipv6),
-        (wanted.project_id, server.project_id),
         (wanted.migration_cycle, server.migration_cycle),
         # A task's target bears the task's id.
         (wanted.vm_id, server.task.id if server.task else ""),

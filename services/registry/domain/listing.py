@@ -43,6 +43,7 @@ def show(server: Server, now: datetime, last_seen_at: datetime | None = None) ->
         last_seen_at=last_seen_at or server.last_seen_at,
         clash=is_clashing(server, now),
         may_be_same_as=server.may_be_same_as,
+        project_id=server.project_id,
     )
 
 

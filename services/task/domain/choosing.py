@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Final
 
 from contracts.base import Model
+from contracts.errors import MigrationError
+from contracts.errors.task_settings import TASK_NOT_OFFERED
 from contracts.messages.migration_project import MigrationChoices
 from contracts.messages.task import CreateTask, TaskOptions
 from contracts.messages.template import TargetPlacement
@@ -30,16 +32,21 @@ def choose(request: CreateTask, template: Template | None, project: Project, *, 
     """An option that is left at its default gives way to the template's or the project's value.
 
     disk_count: of the source; a template that describes more disks is no mistake, it may serve many sources.
+    Raises MigrationError SMS.TASK.NOT_OFFERED.
     """
     options = request.options
     if template is not None:
         options = _with_template(options, template, disk_count=disk_count)
     if options.rate_limit_bit_s is None and project.rate_limit_bit_s:
         options = options.model_copy(update={"rate_limit_bit_s": project.rate_limit_bit_s})
+    choices = request.choices
+    if choices is None:
+        choices = MigrationChoices.model_validate(project.model_dump())
+        _refuse_what_is_not_offered(choices, project)
     return Chosen(
         options=options,
         placement=_placement(template, project),
-        choices=request.choices or MigrationChoices.model_validate(project.model_dump()),
+        choices=choices,
         template_id=template.id if template is not None else "",
         project_id=project.id,
     )
@@ -63,6 +70,22 @@ def _with_template(options: TaskOptions, template: Template, *, disk_count: int)
     if sizes and not any(option.startswith("disk.") for option in options.layout_options):
         changes["layout_options"] = options.layout_options | sizes
     return options.model_copy(update=changes)
+
+
+def _refuse_what_is_not_offered(choices: MigrationChoices, project: Project) -> None:
+    """A project may say all that the v3 contract knows; a task that does something else instead must not be made."""
+    wishes = (
+        (choices.syncs, "continuous synchronisation", "--no-sync"),
+        (not choices.starts_target, "a migration without a launch", "--start-target"),
+        (choices.checks_network, "a measurement of the network before the copy", "--no-network-check"),
+    )
+    for is_wished, what, option in wishes:
+        if is_wished:
+            raise MigrationError(
+                TASK_NOT_OFFERED,
+                what=f"{what}, which migration project {project.name} asks for",
+                instead=f"Run `sms project update {project.id} {option}`, or name another project.",
+            )
 
 
 def _placement(template: Template | None, project: Project) -> TargetPlacement:

@@ -6,12 +6,15 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from contracts.errors import Failure
 from contracts.messages.task import Phase
 from contracts.messages.wave import WaveFields, WaveRow, WaveState, WaveView
 from contracts.transfer import TransferProgress
 from services.task.domain.waves import Member, TaskGlance, Wave
 
 _NO_TASK: Final = "NONE"
+# 500 rows must fit one message of the bus.
+_LONGEST_TEXT: Final = 400
 _ARRIVED: Final = frozenset({Phase.LAUNCHED, Phase.FINISHED})
 _NEEDS_A_PERSON: Final = frozenset({Phase.PAUSED, Phase.FAILED})
 
@@ -55,13 +58,20 @@ def state_of(rows: Sequence[WaveRow], *, is_running: bool) -> WaveState:
     return WaveState.CUT_OVER if is_cut_over else WaveState.LAUNCHED
 
 
+def brief(failure: Failure | None) -> Failure | None:
+    """A failure for one row of many: its text without the figures apart, and no longer than a row may be."""
+    if failure is None:
+        return None
+    cause, remedy = failure.cause[:_LONGEST_TEXT], failure.remedy[:_LONGEST_TEXT]
+    return failure.model_copy(update={"cause": cause, "remedy": remedy, "parameters": {}})
+
+
 def _row(
     member: Member, task: TaskGlance | None, progress: Mapping[str, TransferProgress], *, is_waiting: bool
 ) -> WaveRow:
+    failure = brief(member.failure or (task.failure if task is not None else None))
     if task is None:
-        return WaveRow(
-            server_id=member.server_id, task_id=member.task_id, is_waiting=is_waiting, failure=member.failure
-        )
+        return WaveRow(server_id=member.server_id, task_id=member.task_id, is_waiting=is_waiting, failure=failure)
     done, total = _bytes(task, progress.get(task.id))
     return WaveRow(
         server_id=member.server_id,
@@ -74,7 +84,7 @@ def _row(
         percent=_percent(task, done, total),
         bytes_done=done,
         bytes_total=total,
-        failure=member.failure or task.failure,
+        failure=failure,
     )
 
 

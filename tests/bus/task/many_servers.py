@@ -43,7 +43,12 @@ class ManyServers(World):
         if server_id not in self.servers:
             await self._reply(raw, Refused(failure=SERVER_NOT_FOUND.failure(server_id=server_id)))
             return
-        server = ServerView(id=server_id, name=f"name-{server_id}", is_connected=server_id not in self.unconnected)
+        server = ServerView(
+            id=server_id,
+            name=f"name-{server_id}",
+            is_connected=server_id not in self.unconnected,
+            project_id=self.projects.get(server_id, ""),
+        )
         checks = (Check(id="kernel", name="kernel", result="ERROR", code="SMS.TEST.KERNEL"),)
         bad = FeasibilityReport(result="ERROR", checks=checks)
         good = FeasibilityReport(result="OK", checks=())

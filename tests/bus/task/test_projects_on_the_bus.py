@@ -117,11 +117,25 @@ async def test_a_task_takes_rate_and_choices_from_its_project(
     bench: Bench, settings: TaskSettings, world: ManyServers
 ) -> None:
     async with bench.running(settings, wire, COLLECTIONS) as context:
-        made = await create(context.bus, "one", rate_limit_bit_s=8_000_000, syncs=True, is_default=True)
+        made = await create(context.bus, "one", rate_limit_bit_s=8_000_000, uses_public_address=False, is_default=True)
         first = first_project_id("default")
         for server_id, project_id, rate in (("a", "", 8_000_000), ("b", first, None)):
             request = CreateTask(idempotency_key=server_id, server_id=server_id, project_id=project_id)
             task_id = (await ask(context.bus, "create", request, Accepted)).id
             task = (await ask(context.bus, "show", ShowTask(task_id=task_id), TaskDetails)).task
-            assert (task.options.rate_limit_bit_s, task.choices.syncs) == (rate, rate is not None)
+            assert (task.options.rate_limit_bit_s, task.choices.uses_public_address) == (rate, rate is None)
             assert task.project_id == (project_id or made)
+
+
+async def test_a_task_belongs_to_the_project_that_its_server_lies_in(
+    bench: Bench, settings: TaskSettings, world: ManyServers
+) -> None:
+    async with bench.running(settings, wire, COLLECTIONS) as context:
+        made = world.projects["a"] = await create(context.bus, "one", rate_limit_bit_s=8_000_000)
+        other = await create(context.bus, "two")
+        for key, project_id, expected in (("x", "", made), ("y", other, other)):
+            server_id = "a" if key == "x" else "b"
+            request = CreateTask(idempotency_key=key, server_id=server_id, project_id=project_id)
+            task_id = (await ask(context.bus, "create", request, Accepted)).id
+            task = (await ask(context.bus, "show", ShowTask(task_id=task_id), TaskDetails)).task
+            assert task.project_id == expected

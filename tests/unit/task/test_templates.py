@@ -154,7 +154,7 @@ def test_every_filter_of_a_list_must_match(filters: dict[str, str], is_shown: bo
     assert matches(template(region="r1", availability_zone="z1"), ListTemplates(**filters)) is is_shown  # type: ignore[arg-type]
 
 
-PROJECT = Project(id="p1", name="p", region="r9", rate_limit_bit_s=8_000_000, syncs=True, starts_target=False)
+PROJECT = Project(id="p1", name="p", region="r9", rate_limit_bit_s=8_000_000, uses_public_address=False)
 
 
 def test_a_task_takes_flavor_disks_and_names_from_its_template() -> None:
@@ -178,9 +178,19 @@ def test_what_the_user_says_goes_before_template_and_project() -> None:
 def test_a_task_takes_rate_and_choices_from_its_project() -> None:
     chosen = choose_for(TaskOptions(), None, PROJECT)
     assert chosen.options.rate_limit_bit_s == 8_000_000
-    assert chosen.choices.syncs
-    assert not chosen.choices.starts_target
+    assert not chosen.choices.uses_public_address
     assert chosen.placement.region == "r9"
+
+
+@pytest.mark.parametrize(
+    ("wish", "option"),
+    [({"syncs": True}, "--no-sync"), ({"starts_target": False}, "--start-target"), ({"checks_network": True}, "check")],
+)
+def test_a_task_is_not_made_in_a_project_that_asks_for_what_is_not_offered(wish: dict[str, bool], option: str) -> None:
+    project = PROJECT.model_copy(update=wish)
+    with pytest.raises(MigrationError, match=r"SMS\.TASK\.NOT_OFFERED") as refused:
+        choose_for(TaskOptions(), None, project)
+    assert option in refused.value.failure.remedy
 
 
 def test_choices_of_the_request_replace_those_of_the_project() -> None:

@@ -12,7 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from contracts.errors import ErrorCode, MigrationError
 from contracts.messages.task import Phase
-from contracts.messages.wave import ActOnWave, WaveAction, WaveChanges, WaveState
+from contracts.messages.wave import ActOnWave, WaveAction, WaveChanges, WaveDetails, WaveState
 from contracts.transfer import TransferProgress
 from services.task.domain.phases import LEGS, Leg
 from services.task.domain.wave_view import show_wave
@@ -283,3 +283,12 @@ class WaveMachine(RuleBasedStateMachine):
 
 TestWaveMachine = WaveMachine.TestCase
 TestWaveMachine.settings = hypothesis_settings(max_examples=150, stateful_step_count=30, deadline=None)
+
+
+def test_the_largest_wave_fits_one_message_of_the_bus() -> None:
+    long = ErrorCode(code="SMS.TEST.LONG", cause="c" * 2000, remedy="{what}" + "r" * 2000).failure(what="w" * 2000)
+    servers = [f"{number:032x}" for number in range(MOST_SERVERS)]
+    tasks = {one: glance(one, Leg.PAUSED, id="f" * 32, server_name="n" * 64, failure=long) for one in servers}
+    view = show_wave(wave(*servers), tasks, {}, with_rows=True)
+    assert len(view.rows) == MOST_SERVERS
+    assert len(WaveDetails(wave=view).model_dump_json()) < 900_000

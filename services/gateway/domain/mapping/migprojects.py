@@ -21,7 +21,8 @@ _FROM_WIRE: Final[dict[MigrationKind, Literal["file", "block"]]] = {
 
 
 def changes_of(body: MigProject) -> ProjectChanges:
-    """What a user writes; None stays None."""
+    """What a user writes; None stays None. exist_server is passed over: whether servers lie in a project is looked
+    up, whatever a client sends back."""
     return ProjectChanges(
         name=body.name,
         description=body.description,
@@ -30,7 +31,6 @@ def changes_of(body: MigProject) -> ProjectChanges:
         enterprise_project=body.enterprise_project,
         rate_limit_bit_s=None if body.speed_limit is None else body.speed_limit * _MBIT,
         uses_public_address=body.use_public_ip,
-        targets_exist=body.exist_server,
         syncs=body.syncing,
         starts_target=body.start_target_server,
         checks_network=body.start_network_check,
