@@ -153,7 +153,7 @@ class ApiBench:
     async def ask(self, service: str, verb: str, message: Message, reply: type[Any], account: str = ACCOUNT) -> Any:
         """A request of the gateway to a service, past the API."""
         return await self.contexts["gateway"].bus.request(
-            req(service, verb), message, reply, account=account, actor="bench"
+            req(service, verb), message, reply, account=account, actor="root"
         )
 
     async def _register(self, account: str, server_id: str, name: str, inventory: str, is_checked: bool) -> None:

@@ -1,0 +1,147 @@
+"""Every route x every role x own, foreign and unknown things: nobody is let in, or kept out, by accident."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import httpx
+import pytest
+
+from services.gateway.api.app import all_routes
+from services.gateway.domain.route import Route
+from services.gateway.routes import ROUTERS
+from tests.api.access_roles import Role, make_roles
+from tests.api.access_things import FIXED, KINDS, Things
+from tests.api.bench import ApiBench
+from tests.api.bodies import body_of
+
+ROUTES = all_routes(ROUTERS)
+OWNERS = ("own", "foreign", "unknown")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cell:
+    """One question to the API. ids: by path parameter."""
+
+    route: Route
+    role: Role
+    owner: str
+    ids: tuple[tuple[str, str], ...]
+
+    def path(self) -> str:
+        return self.route.path.format(**dict(self.ids))
+
+    def anonymous(self, text: str) -> str:
+        """A text without the ids and the request's own id."""
+        for _, identifier in self.ids:
+            text = text.replace(identifier, "ID")
+        return re.sub(r'"request_id":"[0-9a-f]+"', "", text)
+
+    def __str__(self) -> str:
+        return f"{self.role.name} on {self.owner}: {self.route.method} {self.route.path}"
+
+
+class Matrix:
+    def __init__(self, api: ApiBench) -> None:
+        self.roles = make_roles(api)
+        self._clients = {role.name: api.client(role.key, is_signed=role.key is not None) for role in self.roles}
+        roots = {role.account: self._clients[role.name] for role in self.roles if role.name.endswith("root")}
+        self._accounts = tuple(roots)
+        self.things = Things(api, roots)
+
+    def close(self) -> None:
+        for client in self._clients.values():
+            client.close()
+
+    def cells(self, route: Route) -> Iterator[Cell]:
+        parameters = re.findall("{([a-z_]+)}", route.path)
+        strangers = [name for name in parameters if name not in KINDS and name not in FIXED]
+        assert strangers == [], "say in access_things.py what these name"
+        names_things = any(name in KINDS for name in parameters)
+        for role in self.roles:
+            for owner in OWNERS if names_things else ("none",):
+                ids = tuple((name, self._identifier(route, role, owner, name)) for name in parameters)
+                yield Cell(route=route, role=role, owner=owner, ids=ids)
+
+    def ask(self, cell: Cell) -> httpx.Response:
+        body = body_of(cell.route.operation_id)
+        content = {} if body is None else {"json": body}
+        return self._clients[cell.role.name].request(cell.route.method, cell.path(), **content)  # type: ignore[arg-type]
+
+    def _identifier(self, route: Route, role: Role, owner: str, name: str) -> str:
+        if name in FIXED:
+            return FIXED[name]
+        kind = KINDS[name]
+        if owner == "unknown":
+            return self.things.unknown(kind)
+        [other] = [account for account in self._accounts if account != role.account]
+        account = role.account if owner == "own" else other
+        takes_away = route.method == "DELETE" and owner == "own" and role.is_genuine and role.may(route.action)
+        return self.things.fresh(account, kind) if takes_away else self.things.shared(account, kind)
+
+
+@pytest.fixture(scope="module")
+def matrix(api: ApiBench) -> Iterator[Matrix]:
+    matrix = Matrix(api)
+    yield matrix
+    matrix.close()
+
+
+@pytest.fixture(scope="module")
+def answers(matrix: Matrix) -> dict[str, list[tuple[Cell, httpx.Response]]]:
+    """By operation: every cell with its answer."""
+    # What takes things away comes last, so that the others meet them.
+    order = sorted(ROUTES, key=lambda route: (route.method == "DELETE", route.specificity()))
+    return {route.operation_id: [(cell, matrix.ask(cell)) for cell in matrix.cells(route)] for route in order}
+
+
+@pytest.mark.parametrize("operation_id", [route.operation_id for route in ROUTES])
+def test_each_role_gets_in_where_its_policies_say(
+    answers: dict[str, list[tuple[Cell, httpx.Response]]], operation_id: str
+) -> None:
+    wrong = [
+        f"{cell}: {answer.status_code} {answer.text[:200]}"
+        for cell, answer in answers[operation_id]
+        if not _is_right(cell, answer)
+    ]
+    assert wrong == []
+
+
+@pytest.mark.parametrize("operation_id", [route.operation_id for route in ROUTES])
+def test_foreign_and_unknown_things_are_answered_alike(
+    answers: dict[str, list[tuple[Cell, httpx.Response]]], operation_id: str
+) -> None:
+    said = {
+        (cell.role.name, cell.owner): (answer.status_code, cell.anonymous(answer.text), sorted(answer.headers))
+        for cell, answer in answers[operation_id]
+    }
+    for (role, owner), answer in said.items():
+        if owner == "foreign":
+            assert answer == said[role, "unknown"], role
+
+
+def test_no_cell_is_empty(answers: dict[str, list[tuple[Cell, httpx.Response]]], matrix: Matrix) -> None:
+    filled = [cell for asked in answers.values() for cell, _ in asked]
+    expected = sum(
+        len(matrix.roles) * (3 if set(re.findall("{([a-z_]+)}", route.path)) & set(KINDS) else 1) for route in ROUTES
+    )
+    assert len(filled) == expected
+    counts = Counter(answer.status_code // 100 for asked in answers.values() for _, answer in asked)
+    print(
+        f"\naccess matrix: {len(ROUTES)} routes x {len(matrix.roles)} roles x own/foreign/unknown = {len(filled)} cells; answers by class: {dict(sorted(counts.items()))}"
+    )
+
+
+def _is_right(cell: Cell, answer: httpx.Response) -> bool:
+    if not cell.role.is_genuine:
+        return answer.status_code == 401
+    if not cell.role.may(cell.route.action):
+        return answer.status_code == 403 and answer.json()["error_code"] == "SMS.API.DENIED"
+    is_let_in = answer.status_code not in {401, 403} and answer.status_code < 500
+    if cell.owner in {"foreign", "unknown"}:
+        # A body that cannot be read is refused before anything is looked up.
+        return answer.status_code in {404, 400}
+    return is_let_in
