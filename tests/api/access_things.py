@@ -24,6 +24,7 @@ KINDS: Final[Mapping[str, str]] = {
     "group_id": "group",
     "policy_id": "policy",
     "access_key": "credential",
+    "account_name": "account",
     "channel_id": "channel",
     "delivery_id": "channel",
 }
@@ -32,8 +33,6 @@ FIXED: Final[Mapping[str, str]] = {
     "number": "1",
     "sequence": "1",
     "log_id": "0" * 32,
-    "name": "no-such-account",
-    "account": "no-such-account",
 }
 # Path, operation and the field of the answer that holds the new id.
 MAKERS: Final[Mapping[str, tuple[str, str, str]]] = {
@@ -44,7 +43,7 @@ MAKERS: Final[Mapping[str, tuple[str, str, str]]] = {
     "user": ("/v3/users", "create_user", "id"),
     "group": ("/v3/groups", "create_group", "id"),
     "policy": ("/v3/policies", "create_policy", "id"),
-    "credential": ("/v3/credentials", "create_credential", "access_key"),
+    "credential": ("/v3/users/{user_id}/credentials", "create_credential_of_user", "access_key"),
     "channel": ("/v3/notifications/channels", "create_notification_channel", "id"),
 }
 POLICY: Final = {"Version": "1.1", "Statement": [{"Effect": "Allow", "Action": ["sms:server:get"]}]}
@@ -68,7 +67,11 @@ class Things:
         """A new one, for a route that may take it away."""
         if kind == "server":
             return self._api.register_server(f"matrix-{uuid.uuid4().hex[:8]}", account=account)
+        if kind == "account":
+            return account
         path, operation_id, field = MAKERS[kind]
+        if kind == "credential":  # a user has two at most
+            path = path.format(user_id=self.fresh(account, "user"))
         answer = self._clients[account].post(path, json=body_of(operation_id, **self._given(account, kind)))
         assert answer.status_code < 300, (kind, answer.status_code, answer.text)
         return str(answer.json()[field])

@@ -10,14 +10,14 @@ from services.gateway.bridge.deliveries import Deliveries
 from services.gateway.bridge.desk import AgentDesk
 
 
-def _desk_of(request: Request) -> AgentDesk:
+async def _desk_of(request: Request) -> AgentDesk:
     desk = request.app.state.agents
     if not isinstance(desk, AgentDesk):  # pragma: no cover - bootstrap sets it
         raise TypeError("the application has no desk for agents")
     return desk
 
 
-def _deliveries_of(request: Request) -> Deliveries:
+async def _deliveries_of(request: Request) -> Deliveries:
     deliveries = request.app.state.deliveries
     if not isinstance(deliveries, Deliveries):  # pragma: no cover - bootstrap sets it
         raise TypeError("the application delivers nothing")

@@ -52,7 +52,10 @@ async def create_account(call: ApiCall, body: NewAccountBody) -> NewAccount:
     operation_id="show_account",
 )
 async def show_account(call: ApiCall, account_name: str) -> AccountView:
-    """The own account with its quotas; the installation's own account sees every one."""
+    """The own account with its quotas; who may list accounts sees every one."""
+    if account_name != call.account:
+        # A policy that shows the own account must not show the others to users of the installation's account.
+        await call.require("sms:account:list", "account:*")
     return await call.ask("identity", "show-account", ShowAccount(name=account_name), AccountView)
 
 
