@@ -14,6 +14,7 @@ from pydantic import SecretStr
 from cli.main import run
 from cli.profile_file import Choice, Profile, choose, save_profile
 from tests.api.bench import ApiBench
+from tests.servers import wait_until
 
 README = Path(__file__).resolve().parents[2] / "README.md"
 
@@ -157,3 +158,30 @@ def test_the_program_in_the_readme_works_with_the_official_sdk(
     exec(program, {"access_key": api.root[0], "secret_key": api.root[1]})  # noqa: S102 - our own page
     assert "readme-1 waiting" in capsys.readouterr().out
     assert server_id
+
+
+def test_a_server_is_forgotten_unless_a_task_needs_it(api: ApiBench, sms: CommandLine) -> None:
+    server_id, busy_id = api.register_server("cli-5"), api.register_server("cli-6")
+    sms.run("task", "create", "--server", busy_id)
+    status, _, said = sms.run("server", "delete", busy_id)
+    assert status == 4, said
+    assert sms.json("server", "delete", server_id) == {"id": server_id, "deleted": True}
+    assert sms.run("server", "show", server_id)[0] == 3
+
+
+def test_a_key_is_made_shown_once_and_disabled(api: ApiBench, sms: CommandLine) -> None:
+    made = sms.json("credential", "create", "--description", "of a test")
+    assert made.keys() == {"access_key", "secret_key"}
+    with api.client((made["access_key"], made["secret_key"])) as client:
+        assert client.get("/v3/task-details").status_code == 200
+        status, shown, _ = sms.run("credential", "list")
+        assert (status, made["access_key"] in shown, made["secret_key"] in shown) == (0, True, False)
+        assert sms.json("credential", "disable", made["access_key"])["is_active"] is False
+        assert client.get("/v3/task-details").status_code == 401
+
+
+def test_what_the_command_line_does_is_in_the_trace(api: ApiBench, sms: CommandLine) -> None:
+    server_id = api.register_server("cli-7")
+    sms.json("server", "delete", server_id)
+    wait_until(lambda: server_id in json.dumps(sms.json("audit", "list")), what="the deletion in the trace")
+    assert sms.json("audit", "verify")["is_intact"]
