@@ -20,7 +20,7 @@ from contracts.messages.registry import (
     ServerUpdated,
 )
 from contracts.subjects import owner_of_agent_subject
-from services.registry.domain.ports import Clock, Servers
+from services.registry.domain.ports import Clock, Quotas, Servers
 from services.registry.domain.presence import Presence, hear, is_silent
 from services.registry.domain.server import (
     has_inventory,
@@ -48,9 +48,15 @@ class AgentHandlers:
     """
 
     def __init__(
-        self, servers: Servers, settings: RegistrySettings, clock: Clock, monotonic_s: Callable[[], float]
+        self,
+        servers: Servers,
+        quotas: Quotas,
+        settings: RegistrySettings,
+        clock: Clock,
+        monotonic_s: Callable[[], float],
     ) -> None:
         self._servers = servers
+        self._quotas = quotas
         self._settings = settings
         self._clock = clock
         self._monotonic_s = monotonic_s
@@ -139,7 +145,7 @@ class AgentHandlers:
     async def _register(
         self, account: str, server_id: str, session_id: str, inventory: SourceInventory, envelope: Envelope
     ) -> None:
-        count, limit = await self._servers.count(account), self._settings.quota_of(account)
+        count, limit = await self._servers.count(account), await self._quotas.of(account)
         if count >= limit:
             failure = QUOTA.failure(account=account, count=count, limit=limit, hostname=inventory.hostname)
             log("server refused", code=failure.code, account=account, server_id=server_id, count=count, limit=limit)

@@ -35,7 +35,7 @@ from contracts.messages.source import (
 )
 from services.registry.domain.filters import is_wanted
 from services.registry.domain.listing import show_source
-from services.registry.domain.ports import Clock, Servers
+from services.registry.domain.ports import Clock, Quotas, Servers
 from services.registry.domain.server import Server, is_clashing, with_reported_state, with_wanted
 from services.registry.domain.tags import with_tags
 from services.registry.handlers import Handlers, LastSeen, known_server
@@ -56,6 +56,7 @@ class SourceHandlers:
         single: Handlers,
         last_seen: LastSeen,
         progress: ProgressBoard,
+        quotas: Quotas,
         settings: RegistrySettings,
         clock: Clock,
     ) -> None:
@@ -63,6 +64,7 @@ class SourceHandlers:
         self._single = single
         self._last_seen = last_seen
         self._progress = progress
+        self._quotas = quotas
         self._settings = settings
         self._clock = clock
         # Rows as they were shown, by account and id; most servers of a list are as they were at the last one.
@@ -124,7 +126,7 @@ class SourceHandlers:
         servers = [row.shown for row in await self._all(envelope.account)]
         return ServerOverview(
             count=len(servers),
-            quota=self._settings.quota_of(envelope.account),
+            quota=await self._quotas.of(envelope.account),
             connected=sum(server.is_connected for server in servers),
             unconfigured=sum(server.state == "waiting" and server.task is None for server in servers),
             states=dict(Counter(server.state for server in servers)),
@@ -155,7 +157,7 @@ class SourceHandlers:
         if server is not None and is_clashing(server, self._clock()):
             raise MigrationError(CLASH, count=2, server_id=server.id, refuse_s=self._settings.refuse_s)
         if server is None:
-            count, limit = await self._servers.count(envelope.account), self._settings.quota_of(envelope.account)
+            count, limit = await self._servers.count(envelope.account), await self._quotas.of(envelope.account)
             if count >= limit:
                 raise MigrationError(
                     QUOTA, account=envelope.account, count=count, limit=limit, hostname=request.hostname[:64]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contracts.messages.account import AccountCreated, AccountUpdated
 from contracts.messages.agent import AgentHeartbeat, AgentInventory, AgentProgress, AgentRegistered
 from contracts.messages.agent_log import AgentLogChunk
 from contracts.messages.feasibility import FeasibilityChecked
@@ -25,6 +26,7 @@ from services.registry.agent_handlers import AgentHandlers
 from services.registry.handlers import Handlers
 from services.registry.log_handlers import LogHandlers
 from services.registry.progress import ProgressBoard
+from services.registry.quota_handlers import QuotaHandlers
 from services.registry.source_handlers import SourceHandlers
 from shared.bus import ServiceBus
 
@@ -63,3 +65,9 @@ def subscribe_logs(bus: ServiceBus, logs: LogHandlers) -> None:
     bus.on_request(req("registry", "collect-log"), CollectServerLog, logs.collect)
     bus.on_request(req("registry", "list-logs"), ListServerLogs, logs.list_logs)
     bus.on_request(req("registry", "read-log"), ReadServerLog, logs.read)
+
+
+def subscribe_quotas(bus: ServiceBus, quotas: QuotaHandlers) -> None:
+    """What accounts may have."""
+    bus.on_event(evt_filter("account", "created"), AccountCreated, quotas.on_account)
+    bus.on_event(evt_filter("account", "updated"), AccountUpdated, quotas.on_account)

@@ -9,6 +9,7 @@ import pytest
 from huaweicloudsdksms.v3 import SmsClient
 
 from tests.api.bench import ApiBench
+from tests.api.scripted_host import ScriptedHost
 
 
 @pytest.fixture(scope="session")
@@ -30,3 +31,12 @@ def signed(api: ApiBench) -> Iterator[httpx.Client]:
     """A signing HTTP client with root's key."""
     with api.client() as client:
         yield client
+
+
+@pytest.fixture(scope="session")
+def scripted_host(api: ApiBench, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ScriptedHost]:
+    """Targets, helpers and machines that exist at once; without it a started task waits for its host."""
+    host = ScriptedHost(api, tmp_path_factory.mktemp("host"))
+    host.start()
+    yield host
+    host.stop()

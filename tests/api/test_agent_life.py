@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import time
-import uuid
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,48 +11,11 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from huaweicloudsdkcore.exceptions.exceptions import ClientRequestException
 from huaweicloudsdksms.v3 import SmsClient
 
-from contracts.messages.reply import Accepted
-from contracts.messages.task import ActOnTask, CreateTask, Phase, ShowTask, TaskAction, TaskDetails, TaskView
+from contracts.messages.task import Phase, TaskAction
 from tests.api.bench import ApiBench
 from tests.api.scripted_host import ScriptedHost
 from tests.api.sdk import agent_life, sources_life
-
-
-@pytest.fixture(scope="module")
-def host(api: ApiBench, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ScriptedHost]:
-    scripted = ScriptedHost(api, tmp_path_factory.mktemp("host"))
-    scripted.start()
-    yield scripted
-    scripted.stop()
-
-
-class Tasks:
-    """What a user does with a task, past the API: this test is about the agent."""
-
-    def __init__(self, api: ApiBench, server_id: str) -> None:
-        self._api = api
-        message = CreateTask(idempotency_key=uuid.uuid4().hex, server_id=server_id)
-        deadline = time.monotonic() + 20
-        while not sources_life.show_server(api.sdk_client(), server_id).checks:
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
-        self.id: str = api.run(api.ask("task", "create", message, Accepted)).id
-
-    def act(self, action: TaskAction) -> None:
-        message = ActOnTask(
-            idempotency_key=uuid.uuid4().hex, task_id=self.id, action=action, has_consent=True, overwrite_target=True
-        )
-        self._api.run(self._api.ask("task", "act", message, Accepted))
-
-    def view(self) -> TaskView:
-        return self._api.run(self._api.ask("task", "show", ShowTask(task_id=self.id), TaskDetails)).task
-
-    def until(self, *phases: Phase, timeout_s: float = 30) -> TaskView:
-        deadline = time.monotonic() + timeout_s
-        while (view := self.view()).phase not in phases or view.step:
-            assert time.monotonic() < deadline, f"{view.phase} {view.step} {view.error}"
-            time.sleep(0.1)
-        return view
+from tests.api.tasks import Tasks
 
 
 def refusal(work) -> tuple[int, str]:
@@ -64,7 +24,7 @@ def refusal(work) -> tuple[int, str]:
     return error.value.status_code, error.value.error_code
 
 
-def test_a_whole_life(api: ApiBench, host: ScriptedHost, sdk_client: SmsClient) -> None:
+def test_a_whole_life(api: ApiBench, scripted_host: ScriptedHost, sdk_client: SmsClient) -> None:
     server_id = agent_life.begin_life(sdk_client, "agent-1")
     shown = sources_life.show_server(sdk_client, server_id)
     assert (shown.name, shown.hostname, shown.ip, shown.connected) == (

@@ -31,6 +31,7 @@ from services.gateway.domain.mapping.agent_reports import (
     command_param,
     consistency_of,
     detail_text,
+    log_chunks_of,
     progress_of,
     succeeded,
     verification_of,
@@ -185,6 +186,19 @@ class AgentDesk:
             idempotency_key=call.idempotency_key, task_id=task_id, server_id=agent.id, check=check
         )
         await call.ask("task", "record-network-check", record, Accepted)
+
+    async def send_log(self, call: Call, server_id: str, log_id: str, text: str) -> None:
+        """The log that UPLOAD_LOG asked for."""
+        agent = await self.own_agent(call, server_id)
+        if not agent.log_id or agent.log_id != log_id:
+            raise MigrationError(
+                COMMAND_NOT_OPEN,
+                reported=f"log {log_id[:64]}",
+                open_command=f"log {agent.log_id}" if agent.log_id else "none",
+                server_id=server_id,
+            )
+        chunks = log_chunks_of(log_id, text)
+        await self._agents.save(agent.model_copy(update={"log_id": "", "log_asked_at": None}), says=chunks)
 
     async def forget(self, account: str, server_id: str) -> None:
         """The server was deleted: its agent is unknown, and its secrets are gone."""

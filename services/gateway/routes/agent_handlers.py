@@ -10,6 +10,7 @@ from services.gateway.domain.wire.agents import (
     CommandBody,
     NetworkCheckInfoRequestBody,
     PostSourceServerBody,
+    PutAgentLogReq,
     PutDiskInfoReq,
     RegisterServerResponse,
     SetConsistencyResultRequestBody,
@@ -80,6 +81,18 @@ async def update_command_result(call: ApiCall, agents: ApiAgents, server_id: str
         has_succeeded=body.result == "success",
         detail=body.result_detail,
     )
+    return Done()
+
+
+@router.put(
+    "/v3/sources/{server_id}/log",
+    action="sms:agent:report",
+    resource="agent:{server_id}",
+    operation_id="upload_agent_log",
+)
+async def upload_agent_log(call: ApiCall, agents: ApiAgents, server_id: str, body: PutAgentLogReq) -> Done:
+    """The log that the command UPLOAD_LOG asked for: masked, bounded and kept with those of all agents."""
+    await agents.send_log(call, server_id, body.log_id, body.log)
     return Done()
 
 

@@ -68,3 +68,13 @@ class Servers(Protocol):
 
     def all_connected(self) -> AsyncIterator[Server]:
         """Of every account, for the start of the service."""
+
+
+class Quotas(Protocol):
+    """How many source servers each account may have in migration."""
+
+    async def of(self, account: str) -> int:
+        """The account's own quota, or that of all."""
+
+    async def set(self, account: str, limit: int, *, said_at: datetime, applied: str) -> None:
+        """Unless something newer is known. Raises AlreadyAppliedError, ConflictError."""

@@ -250,7 +250,9 @@ async def test_only_the_last_logs_are_kept_and_none_of_a_deleted_server(bench) -
         await world.until("deleted")
         await asyncio.sleep(0.3)
         await world.register("s1")
-        await world.shown("s1", name="orders")
+        async with asyncio.timeout(10):
+            while not await world.servers():
+                await asyncio.sleep(0.02)
         assert await world.logs() == ()
 
 

@@ -18,6 +18,7 @@ from contracts.envelope import Envelope
 from contracts.errors import MigrationError
 from contracts.feasibility import FeasibilityReport
 from contracts.inventory import Disk, FileSystem, Mount, NetworkInterface, OperatingSystem, SourceInventory
+from contracts.messages.account import AccountQuotas, AccountUpdated
 from contracts.messages.agent import AgentProgress, AgentRegistered
 from contracts.messages.feasibility import FeasibilityChecked
 from contracts.messages.registry import ServerDetails, ShowServer
@@ -211,7 +212,7 @@ async def test_bulk_deletion_reports_each_and_a_busy_one_keeps_no_other(bench) -
 
 
 async def test_the_overview_counts_states_and_names_the_quota_of_the_account(bench) -> None:
-    async with registry(bench, server_quota=7, account_quotas={"else": 0}) as world:
+    async with registry(bench, server_quota=7) as world:
         for number in (1, 2):
             await world.register(f"s{number}", inventory(number))
         await world.ask("report-copy-state", ReportCopyState(server_id="s2", state="premiged"), Accepted)
@@ -221,7 +222,11 @@ async def test_the_overview_counts_states_and_names_the_quota_of_the_account(ben
         assert (await world.find(migration_cycle="tested")).count == 1
         with pytest.raises(MigrationError, match="COPY_STATE_UNKNOWN"):
             await world.ask("report-copy-state", ReportCopyState(server_id="s2", state="wild"), Accepted)
-        assert (await world.ask("overview", ShowOverview(), ServerOverview, "else")).quota == 0
+        own = AccountUpdated(name="else", is_enabled=True, quotas=AccountQuotas(max_migrating_servers=0))
+        await world.say(subjects.evt("else", "account", "else", "updated"), own, "EVT")
+        async with asyncio.timeout(10):
+            while (await world.ask("overview", ShowOverview(), ServerOverview, "else")).quota != 0:
+                await asyncio.sleep(0.02)
         with pytest.raises(MigrationError, match="has 0 source servers; 0 are allowed"):
             await world.ask("admit", AdmitServer(server_id="n", hostname="h"), Accepted, "else")
 

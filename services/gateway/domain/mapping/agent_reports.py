@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 import re
 from typing import Final
 
+import zstandard
 from pydantic import JsonValue
 
 from contracts.messages.agent import (
@@ -17,6 +20,7 @@ from contracts.messages.agent import (
     TransferCommand,
     VerifyVolumes,
 )
+from contracts.messages.agent_log import LOG_CHUNK_BYTES, LOG_TEXT_BYTES, AgentLogChunk
 from contracts.speed_limit import SpeedLimits
 from contracts.task_settings import ConsistencyResult, NetworkCheck
 from contracts.transfer import (
@@ -172,6 +176,24 @@ def detail_text(detail: JsonValue) -> str:
     text = detail if isinstance(detail, str) else json.dumps(detail, ensure_ascii=False)
     line = "".join(character if character.isprintable() else " " for character in text)
     return " ".join(line.split())[:_DETAIL_CHARACTERS] or "nothing"
+
+
+def log_chunks_of(log_id: str, text: str) -> list[AgentLogChunk]:
+    """A log as the statuses that bring it; the registry masks and bounds it, as every agent's."""
+    newest = text.encode(errors="replace")[-LOG_TEXT_BYTES:]
+    frame = zstandard.ZstdCompressor(level=6).compress(newest)
+    parts = [frame[start : start + LOG_CHUNK_BYTES] for start in range(0, len(frame), LOG_CHUNK_BYTES)]
+    digest = hashlib.sha256(frame).hexdigest()
+    return [
+        AgentLogChunk(
+            log_id=log_id,
+            number=number,
+            count=len(parts),
+            sha256=digest,
+            content=base64.b64encode(part).decode(),
+        )
+        for number, part in enumerate(parts)
+    ]
 
 
 def command_name(task: AgentTask | None) -> str:

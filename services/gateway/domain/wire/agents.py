@@ -189,6 +189,7 @@ class UpdateNetworkCheckInfoResponse(WireReply):
 
 
 class PutAgentLogReq(WireRequest):
-    """The newest part of an agent's log, as text."""
+    """The newest part of an agent's log, as text. log_id: as the command UPLOAD_LOG says."""
 
+    log_id: Text
     log: Annotated[str, Field(max_length=900_000)]
