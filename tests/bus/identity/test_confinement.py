@@ -154,6 +154,8 @@ async def test_services_cannot_speak_for_each_other(bus: SecureBus) -> None:
         "registry": ("sms.v1.evt.a.task.t.started", "sms.v1.host.create", "sms.v1.agent.a.b.cmd.copy"),
         "audit": ("sms.v1.evt.a.task.t.started", "sms.v1.req.identity.create-credential"),
         "host": ("sms.v1.evt.a.target.t.launched", "$JS.API.INFO"),
+        "metering": ("sms.v1.evt.a.task.t.changed", "sms.v1.req.task.act", "sms.v1.cmd.task.start"),
+        "notification": ("sms.v1.evt.a.task.t.changed", "sms.v1.req.task.show", "sms.v1.agent.a.b.status.progress"),
         "gateway": (
             "sms.v1.cmd.task.start",
             "sms.v1.host.create",
