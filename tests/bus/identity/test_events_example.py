@@ -51,13 +51,13 @@ async def test_the_example_hears_its_own_account_and_no_other(bus: SecureBus, tm
     account, other = new_account(), new_account()
     key = await bus.new_credential(account)
     with listening(bus, tmp_path, account, key) as (said, errors):
+        spoken: list[str] = []
         async with asyncio.timeout(60):
             # Core NATS keeps nothing: what is said before the subscription stands is not heard.
-            while (event_id := await say_connected(bus, account, "s1")) not in said.read_text():
-                assert errors.read_text() == ""
+            while not any(event_id in said.read_text() for event_id in spoken):
                 await say_connected(bus, other, "s0")
+                spoken.append(await say_connected(bus, account, "s1"))
                 await asyncio.sleep(0.2)
-        assert event_id in said.read_text()
     lines = said.read_text().splitlines()
     assert all(f" sms.registry.server-connected {evt(account, 'server', 's1', 'connected')} " in line for line in lines)
     assert other not in said.read_text()
