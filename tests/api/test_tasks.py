@@ -10,33 +10,24 @@ import httpx
 import pytest
 from huaweicloudsdkcore.exceptions.exceptions import ClientRequestException
 from huaweicloudsdksms.v3 import (
-    BatchConsistencyReq,
-    BatchGetConsistencyResultReq,
     ConfigBody,
     ConfigurationRequestBody,
-    CreateTaskRequest,
     DeleteTaskRequest,
     DeleteTasksReq,
     DeleteTasksRequest,
-    ExportConsistencyResultsRequest,
     ListTasksRequest,
     PhysicalVolumes,
-    PostTask,
     PutTaskReq,
     ShowConfigSettingRequest,
     ShowConsistencyResultRequest,
     ShowsSpeedLimitsRequest,
-    ShowTaskRequest,
     SmsClient,
-    SourceServerByTask,
     SpeedLimit,
     SpeedLimitlJson,
     TargetDisks,
     TargetServerByTask,
     UpdateSpeedRequest,
     UpdateTaskRequest,
-    UpdateTaskStatusReq,
-    UpdateTaskStatusRequest,
     UploadSpecialConfigurationSettingRequest,
 )
 
@@ -44,35 +35,10 @@ from contracts.messages.reply import Accepted
 from contracts.messages.task_settings import RecordConsistency
 from contracts.task_settings import ConsistencyResult
 from tests.api.bench import ApiBench
+from tests.api.sdk import tasks_life
+from tests.api.sdk.tasks_life import create, operate, show
 
 GIB = 1 << 30
-
-
-def new_task(server_id: str, name: str = "web", **fields: object) -> PostTask:
-    body = {
-        "type": "MIGRATE_FILE",
-        "os_type": "LINUX",
-        "source_server": SourceServerByTask(id=server_id),
-        "target_server": TargetServerByTask(name="target", vm_id=""),
-        "region_name": "here",
-        "region_id": "local",
-        "project_name": "mine",
-        "project_id": "p",
-        **fields,
-    }
-    return PostTask(name=name, **body)
-
-
-def create(sdk: SmsClient, server_id: str, name: str = "web", **fields: object) -> str:
-    return sdk.create_task(CreateTaskRequest(body=new_task(server_id, name, **fields))).id
-
-
-def show(sdk: SmsClient, task_id: str):
-    return sdk.show_task(ShowTaskRequest(task_id=task_id))
-
-
-def operate(sdk: SmsClient, task_id: str, operation: str) -> None:
-    sdk.update_task_status(UpdateTaskStatusRequest(task_id=task_id, body=UpdateTaskStatusReq(operation=operation)))
 
 
 def code_of(refused: pytest.ExceptionInfo[ClientRequestException]) -> tuple[int, str]:
@@ -305,12 +271,9 @@ def test_consistency_results_are_shown_and_exported_in_both_languages(api: ApiBe
     assert (none[0], none[-1]) == (unchecked, "not checked")
 
 
-def exported(sdk: SmsClient, language: str, *task_ids: str) -> list[list[str]]:
-    wanted = [BatchConsistencyReq(task_id=task_id) for task_id in task_ids]
-    request = ExportConsistencyResultsRequest(x_language=language, body=BatchGetConsistencyResultReq(task_info=wanted))
-    content: list[bytes] = []
-    sdk.export_consistency_results(request).consume_download_stream(lambda stream: content.append(stream.content))
-    return list(csv.reader(io.StringIO(b"".join(content).decode("utf-8-sig"))))
+def exported(client: SmsClient, language: str, *task_ids: str) -> list[list[str]]:
+    content = tasks_life.exported(client, language, *task_ids)
+    return list(csv.reader(io.StringIO(content.decode("utf-8-sig"))))
 
 
 @pytest.mark.parametrize("word", ["test", "clone_test", "migration_test", "network_check", "clear"])

@@ -48,7 +48,7 @@ OPERATIONS = frozenset(
     }
 )
 GIB = 1 << 30
-_IDLE = {"TASK_NOT_STARTED", "TASK_HAS_STOPPED", "TASK_HAS_FINISHED"}
+_IDLE = {"TASK_NOT_STARTED", "TASK_HAS_STOPPED", "TASK_HAS_FINISHED", "UPLOAD_LOG"}
 
 
 def machine(name: str, *, mac: str = "52:54:00:12:34:56", **changed: object) -> PostSourceServerBody:
