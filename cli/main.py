@@ -12,6 +12,7 @@ import typer
 from typer.exceptions import Abort, TyperException
 
 from cli import (
+    account,
     agent,
     audit,
     audit_export,
@@ -19,8 +20,10 @@ from cli import (
     contracts_export,
     cost,
     credential,
+    group,
     notification,
     point,
+    policy,
     profile,
     project,
     server,
@@ -28,6 +31,7 @@ from cli import (
     task,
     template,
     up_down,
+    user,
     wave,
 )
 from cli.failures import INTERRUPTED_EXIT_CODE, exit_code_of, record_unexpected, show_failure, show_usage_error
@@ -44,6 +48,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 up_down.register(app)
+app.add_typer(account.app, name="account")
+app.add_typer(user.app, name="user")
+app.add_typer(group.app, name="group")
+app.add_typer(policy.app, name="policy")
 app.add_typer(credential.app, name="credential")
 server_log.register(server.app)
 app.add_typer(server.app, name="server")

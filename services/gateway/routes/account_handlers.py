@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from contracts.messages.account import (
     AccountList,
     AccountView,
@@ -29,6 +31,8 @@ from services.gateway.routes.identity_handlers import Limit, Offset
 
 router = ApiRouter(tag="accounts")
 
+_OWN: Final = "-"
+
 
 @router.get("/v3/accounts", action="sms:account:list", operation_id="list_accounts")
 async def list_accounts(call: ApiCall, limit: Limit = 100, offset: Offset = 0) -> AccountList:
@@ -52,11 +56,12 @@ async def create_account(call: ApiCall, body: NewAccountBody) -> NewAccount:
     operation_id="show_account",
 )
 async def show_account(call: ApiCall, account_name: str) -> AccountView:
-    """The own account with its quotas; who may list accounts sees every one."""
-    if account_name != call.account:
+    """The own account (``-``) with its quotas; who may list accounts sees every one."""
+    name = call.account if account_name == _OWN else account_name
+    if name != call.account:
         # A policy that shows the own account must not show the others to users of the installation's account.
         await call.require("sms:account:list", "account:*")
-    return await call.ask("identity", "show-account", ShowAccount(name=account_name), AccountView)
+    return await call.ask("identity", "show-account", ShowAccount(name=name), AccountView)
 
 
 @router.put(
