@@ -24,4 +24,4 @@ class TaskSettings(ServiceSettings):
     skip_after_s: float = Field(default=20, gt=0)
     renewal_interval_s: float = Field(default=30, gt=0)
     seal_key_file: Path = Field(default=Path("keys/task.seal"))
-    wave_interval_s: float = Field(default=1, gt=0)
+    wave_interval_s: float = Field(default=3, gt=0)

@@ -13,6 +13,7 @@ from contracts.messages.template import TargetPlacement
 from services.task.domain.flavors import parse_flavor
 from services.task.domain.layout.options import target_disk_name
 from services.task.domain.projects import Project
+from services.task.domain.sizes import refuse_unfit_options
 from services.task.domain.templates import Template
 
 _DEFAULT: Final = TaskOptions()
@@ -32,9 +33,10 @@ def choose(request: CreateTask, template: Template | None, project: Project, *, 
     """An option that is left at its default gives way to the template's or the project's value.
 
     disk_count: of the source; a template that describes more disks is no mistake, it may serve many sources.
-    Raises MigrationError SMS.TASK.NOT_OFFERED.
+    Raises MigrationError SMS.TASK.NOT_OFFERED, SMS.TASK.SETTING_INVALID.
     """
     options = request.options
+    refuse_unfit_options(options)
     if template is not None:
         options = _with_template(options, template, disk_count=disk_count)
     if options.rate_limit_bit_s is None and project.rate_limit_bit_s:

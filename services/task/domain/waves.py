@@ -13,6 +13,7 @@ from contracts.messages.task import Phase, TaskAction
 from contracts.messages.wave import ActOnWave, WaveAction, WaveChanges, WaveFields
 from services.task.domain.names import why_no_name, why_no_text
 from services.task.domain.phases import FINAL, LEGS, Leg, Step
+from services.task.domain.sizes import refuse_unfit_options
 
 MOST_WAVES: Final = 200
 # A wave is one record and one reply: 500 rows with a failure each stay below the bus's message size.
@@ -114,7 +115,8 @@ def change_wave(wave: Wave, changes: WaveChanges) -> Wave:
 
 
 def refuse_unfit(wave: WaveFields) -> None:
-    """Raises MigrationError SMS.WAVE.INVALID."""
+    """Raises MigrationError SMS.WAVE.INVALID, SMS.TASK.SETTING_INVALID."""
+    refuse_unfit_options(wave.options)
     reasons = {
         "name": why_no_name(wave.name),
         "template": why_no_text(wave.template_id),

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from contracts.errors import ErrorCode, MigrationError
-from contracts.messages.task import Phase
+from contracts.messages.task import Phase, TaskOptions
 from contracts.messages.wave import ActOnWave, WaveAction, WaveChanges, WaveDetails, WaveState
 from contracts.transfer import TransferProgress
 from services.task.domain.phases import LEGS, Leg
@@ -139,6 +139,21 @@ def test_a_wave_has_a_largest_size() -> None:
 def test_what_does_not_fit_is_refused(changes: dict[str, object]) -> None:
     with pytest.raises(MigrationError, match=r"SMS\.WAVE\.INVALID"):
         change_wave(wave("a"), WaveChanges.model_validate(changes))
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        TaskOptions(cpu_count=0),
+        TaskOptions(cpu_count=65),
+        TaskOptions(memory_bytes=-1),
+        TaskOptions(memory_bytes=(512 << 30) + 1),
+        TaskOptions(layout_options={"disk.vda.size": "9" * 70_000}),
+    ],
+)
+def test_options_that_no_target_can_have_are_refused(options: TaskOptions) -> None:
+    with pytest.raises(MigrationError, match=r"SMS\.TASK\.SETTING_INVALID"):
+        change_wave(wave("a"), WaveChanges(options=options))
 
 
 @pytest.mark.parametrize(
