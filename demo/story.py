@@ -73,7 +73,14 @@ class Story:
             self._source.boot()
         with self._step("sms up"):
             status = self._sms.ask(
-                "up", "--detach", "--bus-listen", "127.0.0.1:0", "--advertise", HOST_AS_SEEN_BY_GUESTS
+                "up",
+                "--detach",
+                "--bus-listen",
+                "127.0.0.1:0",
+                "--listen",
+                "127.0.0.1:0",
+                "--advertise",
+                HOST_AS_SEEN_BY_GUESTS,
             )
         self._install_agent(status)
         server_id = self._wait_for_server()
