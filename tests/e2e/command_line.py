@@ -96,7 +96,8 @@ class Installation:
         """A source agent for the system mounted at root, not started yet."""
         status, secret = self.ask("status"), self.folder / "secret-key"
         if not self._credential:
-            self._credential = self.ask("credential", "create")
+            self.run("user", "create", "agents", "--policy", "SMS AgentAccess")
+            self._credential = self.ask("credential", "create", "--user", "agents")
             secret.touch(0o600)
             secret.write_text(self._credential["secret_key"])
         command = [SMS, "agent", "run", "--bus", status["bus_url"], "--ca", status["ca_file"]]
