@@ -15,6 +15,7 @@ from typing import Final
 from agents.source.copy.rate_limit import local_minute
 from agents.source.copy.session import SourceSession
 from agents.source.copy.wire_meter import WireMeter
+from agents.source.load import LoadMeter
 from agents.task_folder import TaskFolder
 from agents.transfer.tls import source_context
 from contracts.errors import Failure, MigrationError
@@ -62,6 +63,7 @@ class TransferWork:
         self._session: SourceSession | None = None
         self._has_stopped = False
         self._meter = WireMeter()
+        self._load = LoadMeter()
         self._ended: asyncio.Future[AgentResult] = self._loop.create_future()
 
     async def result(self) -> AgentResult:
@@ -167,6 +169,7 @@ class TransferWork:
             progress=progress,
             wire_rate_bit_s=self._meter.rate_bit_s(progress.bytes_sent, limit, now_s=time.monotonic()),
             minute_of_day=local_minute(),
+            load=self._load.load(now_s=time.monotonic()),
         )
         self._loop.call_soon_threadsafe(self._on_progress, message)
 

@@ -14,6 +14,7 @@ from tests.api.bench import ApiBench
 from tests.api.scripted_host import ScriptedHost
 from tests.api.sdk import agent_life, projects_life, sources_life, tasks_life
 from tests.api.sdk.recording import RecordingClient, all_operations
+from tests.api.test_agents_and_users import user_key
 
 
 @pytest.fixture
@@ -69,7 +70,7 @@ def life_of_a_task(client: RecordingClient) -> None:
 
 
 def test_refusals_reach_the_sdk_as_its_own_exceptions(api: ApiBench) -> None:
-    """401 and 404 here; 400 and 409 in test_tasks, 403 in the matrix of rights, 503 in tests/e2e."""
+    """401 and 404; 403 is below, 400 and 409 are in test_tasks, 503 in tests/e2e."""
     stranger = api.sdk_client((api.root[0], "not the secret"))
     with pytest.raises(ClientRequestException) as refused:
         stranger.list_tasks(ListTasksRequest())
@@ -84,3 +85,13 @@ def wait_until(is_there: Callable[[], bool], *, timeout_s: float = 30) -> None:
     while not is_there():
         assert time.monotonic() < deadline
         time.sleep(0.1)
+
+
+def test_a_denial_reaches_the_sdk_with_the_action_that_is_missing(api: ApiBench) -> None:
+    reader = api.sdk_client(user_key(api, "sdk-reader", "system-sms-read-only-access"))
+    task_id = tasks_life.create(api.sdk_client(), api.register_server("denied-1"), "denied")
+    assert tasks_life.show(reader, task_id).name == "denied"
+    with pytest.raises(ClientRequestException) as denied:
+        tasks_life.operate(reader, task_id, "start")
+    assert (denied.value.status_code, denied.value.error_code) == (403, "SMS.API.DENIED")
+    assert "sms:task:act" in denied.value.error_msg
