@@ -104,14 +104,14 @@ class Installation:
         command += ["--access-key", self._credential["access_key"], "--secret-key-file", str(secret)]
         return Agent([*command, "--root", str(root), "--state", str(state)], self.folder / "agent.log")
 
-    def await_server(self) -> str:
+    def await_server(self, *, timeout_s: float = 60) -> str:
         """The id of the only source server, once it is connected and checked."""
 
         def found() -> str:
             servers = self.ask("server", "list")["servers"]
             return servers[0]["id"] if servers and servers[0]["checks"] and servers[0]["connected"] else ""
 
-        return wait_for(found, "a server that is connected and checked", timeout_s=60)
+        return wait_for(found, "a server that is connected and checked", timeout_s=timeout_s)
 
     def await_copied_bytes(self, task_id: str, wanted: int) -> Any:
         """The task, as soon as its running copy has done at least as many bytes of contents."""
@@ -169,10 +169,10 @@ class Installation:
 
 
 @contextmanager
-def running_installation(folder: Path) -> Iterator[Installation]:
-    """Up, on a free port; down at the end, with whatever a failed test has left."""
+def running_installation(folder: Path, *options: str) -> Iterator[Installation]:
+    """Up, on a free port, with further options; down at the end, with whatever a failed test has left."""
     installation = Installation(folder)
-    installation.run("up", "--detach", "--bus-listen", "127.0.0.1:0", "--listen", "127.0.0.1:0")
+    installation.run("up", "--detach", "--bus-listen", "127.0.0.1:0", "--listen", "127.0.0.1:0", *options)
     try:
         yield installation
     finally:
