@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Final
 
 from contracts.envelope import Envelope
@@ -22,12 +21,10 @@ from contracts.messages.metering import (
     ShowBalance,
     ShowPrices,
     ShowTaskCost,
-    TaskCost,
     TaskCostDetails,
 )
 from services.metering.domain.cost import cost_of, plain, totals
 from services.metering.domain.estimate import Assumptions, estimate
-from services.metering.domain.facts import TaskFacts
 from services.metering.domain.ports import Accounts, Clock, Facts
 from services.metering.domain.pricing import AccountBalance, PriceVersion, judge_balance
 
@@ -48,13 +45,18 @@ class RequestHandlers:
         facts, _ = await self._facts.task(envelope.account, request.task_id)
         if facts is None:
             raise MigrationError(COST_NOT_FOUND, task_id=request.task_id)
-        return TaskCostDetails(cost=await self._cost(envelope.account, facts, self._clock()))
+        now = self._clock()
+        prices = await self._accounts.prices(envelope.account, facts.created_at or now)
+        return TaskCostDetails(cost=cost_of(facts, prices.prices, now=now))
 
     async def list_costs(self, request: ListCosts, envelope: Envelope) -> CostList:
         """An account's tasks, deleted ones too: they have cost what they have cost."""
         now = self._clock()
-        found = [facts async for facts in self._facts.tasks(envelope.account, request.project_id)]
-        costs = [await self._cost(envelope.account, facts, now) for facts in found]
+        history = await self._accounts.price_history(envelope.account)
+        costs = [
+            cost_of(facts, history.at(facts.created_at or now).prices, now=now)
+            async for facts in self._facts.tasks(envelope.account, request.project_id)
+        ]
         first = max(request.offset, 0)
         limit = min(max(request.limit, 1), _LONGEST_PAGE)
         return CostList(
@@ -112,7 +114,3 @@ class RequestHandlers:
         balance, _ = await self._accounts.balance(account)
         prices = await self._accounts.prices(account, self._clock())
         return judge_balance(balance, prices.prices)
-
-    async def _cost(self, account: str, facts: TaskFacts, now: datetime) -> TaskCost:
-        prices = await self._accounts.prices(account, facts.created_at or now)
-        return cost_of(facts, prices.prices, now=now)

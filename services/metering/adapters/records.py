@@ -12,7 +12,13 @@ from contracts.base import Message
 from contracts.envelope import Envelope
 from contracts.messages.metering import BalanceChanged, PriceList, Prices, PricesChanged, TaskCostChanged
 from services.metering.domain.facts import ServerFacts, TaskFacts
-from services.metering.domain.pricing import SINCE_EVER, AccountBalance, PriceVersion, effective
+from services.metering.domain.pricing import (
+    SINCE_EVER,
+    AccountBalance,
+    PriceHistory,
+    PriceVersion,
+    effective,
+)
 from shared.store import Collection, ConflictError, OutgoingMessage, Store, TypedCollection
 
 SERVICE: Final = "metering"
@@ -102,6 +108,10 @@ class AccountRecords:
             raise ValueError("the installation's prices are kept at the start")
         return effective(await self._newest(account, at), installation)
 
+    async def price_history(self, account: str) -> PriceHistory:
+        """See Accounts."""
+        return PriceHistory(own=await self._all(account), installation=await self._all(_INSTALLATION))
+
     async def newest_own_prices(self, account: str) -> PriceVersion | None:
         """See Accounts."""
         return await self._newest(account)
@@ -122,6 +132,14 @@ class AccountRecords:
         event = BalanceChanged(amount=None if balance.amount is None else Decimal(balance.amount))
         outbox = [_outgoing(account, "balance-changed", event, cause)]
         await self._balances.save(account, _BALANCE, balance, expected_version=version, outbox=outbox)
+
+    async def _all(self, account: str) -> tuple[PriceVersion, ...]:
+        found: list[PriceVersion] = []
+        after = ""
+        while page := await self._prices.find(account, after=after, limit=_PAGE):
+            after = page[-1].id
+            found += [stored.value for stored in page]
+        return tuple(found)
 
     async def _newest(self, account: str, at: datetime | None = None) -> PriceVersion | None:
         """The newest list, or the one that held at a time."""

@@ -9,7 +9,7 @@ from typing import Protocol
 from contracts.envelope import Envelope
 from contracts.messages.metering import Prices, TaskCostChanged
 from services.metering.domain.facts import ServerFacts, TaskFacts
-from services.metering.domain.pricing import AccountBalance, PriceVersion
+from services.metering.domain.pricing import AccountBalance, PriceHistory, PriceVersion
 
 Clock = Callable[[], datetime]
 
@@ -40,6 +40,9 @@ class Accounts(Protocol):
 
     async def prices(self, account: str, at: datetime) -> Prices:
         """Those that hold for what is created at this time."""
+
+    async def price_history(self, account: str) -> PriceHistory:
+        """All that ever held."""
 
     async def newest_own_prices(self, account: str) -> PriceVersion | None:
         """What was set last."""

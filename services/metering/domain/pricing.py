@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
@@ -36,6 +38,26 @@ def effective(own: PriceVersion | None, installation: PriceVersion) -> Prices:
     if installation.prices is None:
         raise ValueError("the installation always has prices")
     return Prices(prices=installation.prices, is_own=False, valid_from=installation.valid_from)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PriceHistory:
+    """Every list of an account and of the installation, each oldest first: for many tasks at once."""
+
+    own: tuple[PriceVersion, ...]
+    installation: tuple[PriceVersion, ...]
+
+    def at(self, time: datetime) -> Prices:
+        """Those that held at a time."""
+        own, installation = _last(self.own, time), _last(self.installation, time)
+        if installation is None:
+            raise ValueError("the installation always has prices")
+        return effective(own, installation)
+
+
+def _last(versions: tuple[PriceVersion, ...], time: datetime) -> PriceVersion | None:
+    position = bisect_right(versions, time, key=lambda version: version.valid_from)
+    return versions[position - 1] if position else None
 
 
 def judge_balance(balance: AccountBalance, prices: PriceList) -> Balance:

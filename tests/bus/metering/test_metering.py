@@ -246,6 +246,7 @@ async def test_prices_hold_for_tasks_that_are_created_after_them(bench: Bench) -
             await say(test, "default", ("task", "t2", "created", later))
             after = await user.cost("t2", phase="READY")
             still = await user.cost("t1", phase="READY")
+            listed = await user.ask("list", ListCosts(), CostList)
             other = await User(test.bus, "other").ask("show-prices", ShowPrices(), Prices)
             reset = await user.ask("set-prices", SetPrices(idempotency_key="p2", prices=None), Prices)
         changed = bench.folder / "prices.json"
@@ -255,6 +256,7 @@ async def test_prices_hold_for_tasks_that_are_created_after_them(bench: Bench) -
             newest = await user.ask("show-prices", ShowPrices(), Prices)
             kept = await user.cost("t1", phase="READY")
     assert (before.currency, after.currency, still.currency, kept.currency) == ("CNY", "EUR", "CNY", "CNY")
+    assert [(one.task_id, one.currency) for one in listed.tasks] == [("t1", "CNY"), ("t2", "EUR")]
     assert shown.is_own
     assert not other.is_own
     assert (reset.is_own, reset.prices.currency) == (False, "CNY")

@@ -16,7 +16,14 @@ from services.metering.domain import facts as merge
 from services.metering.domain.cost import cost_of, plain, totals
 from services.metering.domain.estimate import Assumptions, estimate
 from services.metering.domain.facts import TaskFacts
-from services.metering.domain.pricing import AccountBalance, PriceVersion, effective, judge_balance
+from services.metering.domain.pricing import (
+    SINCE_EVER,
+    AccountBalance,
+    PriceHistory,
+    PriceVersion,
+    effective,
+    judge_balance,
+)
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 GB = 10**9
@@ -211,6 +218,17 @@ def test_an_account_goes_by_its_own_list_until_it_gives_that_up() -> None:
     assert effective(own, installation).is_own
     assert not effective(PriceVersion(prices=None, valid_from=NOON), installation).is_own
     assert effective(None, installation).prices == PRICES
+
+
+def test_a_list_holds_from_its_time_until_the_next_one() -> None:
+    def own(hour: int, price: str | None) -> PriceVersion:
+        prices = PRICES.model_copy(update={"traffic_gb": Decimal(price)}) if price else None
+        return PriceVersion(prices=prices, valid_from=NOON + hours(hour))
+
+    first = PriceVersion(prices=PRICES, valid_from=SINCE_EVER)
+    history = PriceHistory(own=(own(1, "1"), own(2, "2"), own(3, None)), installation=(first,))
+    held = [str(history.at(NOON + hours(time)).prices.traffic_gb) for time in (0, 1, 1.5, 2, 3, 9)]
+    assert held == ["0.8", "1", "1", "2", "0.8", "0.8"]
 
 
 @pytest.mark.parametrize(
