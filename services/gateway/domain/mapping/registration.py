@@ -30,7 +30,7 @@ MIB: Final = 1 << 20
 _FIRST_PARTITION_BYTES: Final = MIB
 _LAST_PRIMARY: Final = 4
 _OS_VERSION: Final = re.compile(
-    r"(?P<id>[A-Za-z]+)[ _-]*(?P<major>\d+)?(?:[._](?P<minor>\d+))?(?:_(?P<bits>32|64)BIT)?.*"
+    r"(?P<id>[A-Za-z]+)[ _-]*(?P<major>\d+)?(?:[._](?P<minor>\d+)(?![\dB]))?(?:_(?P<bits>32|64)BIT)?.*"
 )
 # What the vendor's agents call file systems, in the words of blkid.
 _KINDS: Final = {"lvm": "lvm2_member", "lvm2": "lvm2_member", "fat32": "vfat", "fat16": "vfat", "linux-swap": "swap"}
