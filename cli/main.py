@@ -27,6 +27,7 @@ from cli import (
     profile,
     project,
     server,
+    server_list,
     server_log,
     task,
     template,
@@ -53,6 +54,7 @@ app.add_typer(user.app, name="user")
 app.add_typer(group.app, name="group")
 app.add_typer(policy.app, name="policy")
 app.add_typer(credential.app, name="credential")
+server_list.register(server.app)
 server_log.register(server.app)
 app.add_typer(server.app, name="server")
 app.add_typer(task.app, name="task")

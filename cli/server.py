@@ -11,26 +11,10 @@ from cli.options import DEFAULT_DATA_FOLDER, DataOption, OutputOption
 from cli.output import OutputFormat, out, print_fields, print_json, print_table, size
 from contracts.feasibility import FeasibilityReport
 from contracts.messages.feasibility import FeasibilityDetails
-from contracts.messages.registry import ServerDetails, ServerList, ServerView
+from contracts.messages.registry import ServerDetails, ServerView
 from contracts.messages.reply import Accepted
 
 app = typer.Typer(help="Source servers.", no_args_is_help=True)
-
-
-@app.command("list")
-def list_servers(data: DataOption = DEFAULT_DATA_FOLDER, output: OutputOption = OutputFormat.TABLE) -> None:
-    """List the source servers whose agents have registered."""
-    found = on_api(data, lambda api: api.get("/v3/source-details", ServerList))
-    if output is OutputFormat.JSON:
-        print_json({"count": found.count, "servers": [server_json(server) for server in found.servers]})
-        return
-    print_table(
-        ("id", "name", "state", "connected", "checks", "system", "addresses"),
-        (
-            (one.id, one.name, one.state, one.is_connected, one.checks, one.operating_system, ", ".join(one.addresses))
-            for one in found.servers
-        ),
-    )
 
 
 @app.command("show")

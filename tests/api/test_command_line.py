@@ -67,6 +67,22 @@ def test_servers_are_listed_shown_checked_and_forgotten(api: ApiBench, sms: Comm
     assert checked["feasibility"]["result"] == "OK"
 
 
+def test_servers_are_renamed_tagged_filtered_and_counted(api: ApiBench, sms: CommandLine) -> None:
+    server_id = api.register_server("cli-tags")
+    assert sms.json("server", "rename", server_id, "the shop") == {"id": server_id, "name": "the shop"}
+    tagged = sms.json("server", "tag", server_id, "owner=shop", "tier")
+    assert tagged == {"id": server_id, "tags": {"owner": "shop", "tier": ""}}
+    found = sms.json("server", "list", "--tag", "owner=shop", "--tag", "tier", "--name", "SHOP", "--connected")
+    assert [(one["id"], one["tags"]) for one in found["servers"]] == [(server_id, {"owner": "shop", "tier": ""})]
+    assert sms.json("server", "list", "--tag", "owner=it")["count"] == 0
+    assert sms.json("server", "untag", server_id, "owner")["tags"] == {"tier": ""}
+    status, shown, said = sms.run("server", "overview")
+    assert (status, "of 1000" in shown) == (0, True), said
+    assert sms.json("server", "overview")["quota"] == 1000
+    status, _, said = sms.run("server", "list", "--state", "asleep")
+    assert (status, "SMS.API.INVALID_REQUEST" in said) == (2, True)
+
+
 def test_a_task_is_planned_created_shown_and_deleted(api: ApiBench, sms: CommandLine) -> None:
     server_id = api.register_server("cli-2")
     status, shown, said = sms.run("task", "create", "--server", server_id, "--option", "exclude=/var/cache")

@@ -98,7 +98,7 @@ async def list_servers(
         is_connected=connected,
         has_consistency_result=is_consistency_result_exist,
         vm_id=vm_id,
-        tags={text.partition("=")[0]: text.partition("=")[2] for text in tag},
+        tags=_tags(tag),
         limit=limit or DEFAULT_LIMIT,
         offset=offset,
     )
@@ -108,6 +108,43 @@ async def list_servers(
     now = datetime.now(UTC)
     listing = [listed(server, now) for server in servers]
     return large(ListServersResponse(count=count, source_servers=listing))
+
+
+@router.get("/v3/source-servers", action="sms:server:list", operation_id="list_source_servers")
+async def list_source_servers(
+    call: ApiCall,
+    *,
+    state: str = "",
+    name: Annotated[str, Query(max_length=255)] = "",
+    ip: Annotated[str, Query(max_length=64)] = "",
+    project_id: Annotated[str, Query(max_length=128)] = "",
+    migration_cycle: str = "",
+    is_connected: bool | None = None,
+    tag: Annotated[list[str], Query(max_length=20)] = [],  # noqa: B006 - FastAPI copies it
+    limit: Annotated[int, Query(ge=1, le=LARGEST_LIMIT)] = DEFAULT_LIMIT,
+    offset: Annotated[int, Query(ge=0, le=1 << 31)] = 0,
+) -> SourceServerPage:
+    """The same list in our own words; a page may be shorter than limit: ask again behind it."""
+    _refuse_unknown("state", state, SOURCE_STATES)
+    _refuse_unknown("migration_cycle", migration_cycle, MIGRATION_CYCLES)
+    wanted = FindServers(
+        state=state,
+        name=name,
+        ip=ip,
+        project_id=project_id,
+        migration_cycle=migration_cycle,
+        is_connected=is_connected,
+        tags=_tags(tag),
+        limit=limit,
+        offset=offset,
+    )
+    return await call.ask("registry", "find", wanted, SourceServerPage)
+
+
+@router.get("/v3/source-servers/overview", action="sms:server:list", operation_id="show_source_overview")
+async def show_source_overview(call: ApiCall) -> ServerOverview:
+    """How many servers are in each state, and how many the account may have, in our own words."""
+    return await call.ask("registry", "overview", ShowOverview(), ServerOverview)
 
 
 @router.get("/v3/sources/overview", action="sms:server:list", operation_id="show_overview")
@@ -215,6 +252,11 @@ async def _find(call: Call, wanted: FindServers) -> tuple[int, list[SourceServer
         servers += page.servers
         if not page.servers or len(servers) >= wanted.limit or wanted.offset + len(servers) >= page.count:
             return page.count, servers
+
+
+def _tags(words: list[str]) -> dict[str, str]:
+    """``key`` or ``key=value``; without a value any will do."""
+    return {word.partition("=")[0]: word.partition("=")[2] for word in words}
 
 
 def _outcome(one: DeletedServer) -> DeletedItem:
