@@ -32,8 +32,8 @@ from contracts.messages.registry import ServerDetails
 _RESULT: Final = Path(__file__).parent / "results" / "api.json"
 _METHOD: Final = (
     "All services of `sms up`, the load generator and the bus share the machine's CPUs. Latency counts from the "
-    "planned time of a request to the last byte of its answer, over TLS on loopback with connections kept alive; every request "
-    "is signed anew. All servers send heartbeats as in real life. The list is one page with every server."
+    "planned time of a request to the last byte of its answer, over TLS on loopback with connections kept alive; every "
+    "request is signed anew. All servers send heartbeats as in real life. The list is one page with every server."
 )
 # Kind, share in percent, method, path.
 _MIX: Final = (
