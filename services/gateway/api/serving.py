@@ -86,7 +86,7 @@ async def _run(
         reason = str(error.detail)
         return refusal(MigrationError(API_INVALID_REQUEST, field="the body", reason=reason).failure, request_id)
     except Exception as error:  # noqa: BLE001 - the edge of a request
-        log("request failed", level=logging.ERROR, error=error, request_id=request_id, exc_info=True)
+        log("request failed", level=logging.ERROR, error=error, request_id=request_id)
         return refusal(MigrationError(API_INTERNAL, request_id=request_id).failure, request_id)
     headers = tuple((name, value) for name in _KEPT_HEADERS if (value := response.headers.get(name)) is not None)
     return Reply(status=response.status_code, body=bytes(response.body), headers=headers)
