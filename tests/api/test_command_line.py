@@ -187,7 +187,7 @@ def test_a_server_is_forgotten_unless_a_task_needs_it(api: ApiBench, sms: Comman
 
 def test_a_key_is_made_shown_once_and_disabled(api: ApiBench, sms: CommandLine) -> None:
     made = sms.json("credential", "create", "--description", "of a test")
-    assert made.keys() == {"access_key", "secret_key"}
+    assert made.keys() == {"access_key", "secret_key", "user"}
     with api.client((made["access_key"], made["secret_key"])) as client:
         assert client.get("/v3/task-details").status_code == 200
         status, shown, _ = sms.run("credential", "list")

@@ -83,7 +83,7 @@ def test_status_has_the_stable_keys(installation: Installation) -> None:
 
 def test_a_credential_is_created_listed_and_disabled(installation: Installation) -> None:
     created = installation.json("credential", "create", "--description", "for a test")
-    assert set(created) == {"access_key", "secret_key"}
+    assert set(created) == {"access_key", "secret_key", "user"}
     listed = installation.json("credential", "list")["credentials"]
     mine = next(one for one in listed if one["access_key"] == created["access_key"])
     assert mine["is_active"]
