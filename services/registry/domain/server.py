@@ -20,8 +20,8 @@ ENDED: Final = frozenset({Phase.FINISHED, Phase.DELETED})
 NAME_CHARACTERS: Final = 64
 # One source may be equal on different machines (a cloned machine id, a default DMI UUID); two are a proposal.
 _EQUAL_SOURCES_TO_PROPOSE: Final = 2
-# What the task service calls the end of a comparison of source and replica.
-_VERIFIED: Final = "verify ended"
+# What the task service calls the end of a comparison of source and replica, and one that an agent has reported.
+_COMPARED: Final = frozenset({"verify ended", "consistency result"})
 
 
 class Server(Model):
@@ -162,14 +162,15 @@ def with_task(server: Server, news: TaskChanged, now: datetime) -> Server | None
         "task_version": news.version,
         "task_state": news.state,
         "task_step": news.step,
-        "reported_state": "",
-        "reported_cycle": "",
     }
+    if (news.task_id, news.to_phase, news.step) != (server.task_id, server.task_phase, server.task_step):
+        # What an agent said holds while its task stays where it is: something may be noted meanwhile.
+        changes |= {"reported_state": "", "reported_cycle": ""}
     if news.task_id != server.task_id:
         changes |= {"has_consistency_result": False, "bytes_done": 0, "bytes_total": 0, "task_started_at": None}
     elif server.task_started_at is None and news.to_phase is Phase.PREPARING:
         changes["task_started_at"] = now
-    if news.event == _VERIFIED and news.failure is None:
+    if news.event in _COMPARED and news.failure is None:
         changes["has_consistency_result"] = True
     return placed(server.model_copy(update=changes), now)
 

@@ -135,7 +135,10 @@ def test_a_reported_state_holds_until_the_task_moves() -> None:
     view = show_source(rehearsing, NOW, None, None)
     assert (view.state, view.migration_cycle) == ("premiging", "testing")
     assert show(rehearsing, NOW).state == "replicate"
-    after = with_task(rehearsing, news("t1", Phase.SYNCING, 7), NOW)
+    noted = with_task(rehearsing, news("t1", Phase.LAUNCHED, 6, event="consistency result"), NOW)
+    assert noted is not None
+    assert (state_of(noted, NOW), noted.has_consistency_result) == ("premiging", True)
+    after = with_task(noted, news("t1", Phase.SYNCING, 7), NOW)
     assert after is not None
     assert (state_of(after, NOW), cycle_of(after)) == ("syncing", "syncing")
 
