@@ -235,15 +235,15 @@ def test_an_account_is_a_world_of_its_own(api: ApiBench, signed: httpx.Client) -
     with api.client(key) as client:
         assert ok(client.get("/v3/source-details"))["count"] == 0
         assert ok(client.get(f"/v3/accounts/{name}"))["quotas"]["max_migrating_servers"] == 7
-        for foreign, unknown in (
-            (f"/v3/sources/{server_id}/details", "/v3/sources/nobody/details"),
-            (f"/v3/users/{person.id}", "/v3/users/nobody"),
-            (f"/v3/users/{person.id}/credentials", "/v3/users/nobody/credentials"),
-            ("/v3/accounts/default", "/v3/accounts/nobody"),
+        for foreign, unknown, status in (
+            (f"/v3/sources/{server_id}/details", "/v3/sources/nobody/details", 404),
+            (f"/v3/users/{person.id}", "/v3/users/nobody", 404),
+            (f"/v3/users/{person.id}/credentials", "/v3/users/nobody/credentials", 404),
+            ("/v3/accounts/default", "/v3/accounts/nobody", 403),
         ):
             answers = [client.get(path) for path in (foreign, unknown)]
             texts = [{**answer.json(), "request_id": ""} | {"cause": "", "error_msg": ""} for answer in answers]
-            assert answers[0].status_code == 404
+            assert answers[0].status_code == status
             assert texts[0] == texts[1]
         for answer in (
             client.delete(f"/v3/users/{person.id}"),
