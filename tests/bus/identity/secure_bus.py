@@ -140,6 +140,7 @@ class SecureBus:
             password=password,
             inbox_prefix=inbox_prefix,
             allow_reconnect=False,
+            connect_timeout=10,
             error_cb=guest.on_error,
             closed_cb=guest.on_closed,
         )
