@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import signal
+import ssl
 import time
 from collections.abc import Callable, Sequence
 
@@ -102,11 +103,12 @@ class Supervisor:
                     task.cancel()
 
     async def _wait_for_bus(self) -> None:
-        """The server speaks first, in plain text, before TLS begins."""
+        """Nothing is said before TLS; then the server speaks first."""
+        trusted = ssl.create_default_context(cafile=self._folder.installation().ca_file)
         while True:
             with contextlib.suppress(OSError, TimeoutError):
                 async with asyncio.timeout(2):
-                    reader, writer = await asyncio.open_connection(*self._plan.bus_address)
+                    reader, writer = await asyncio.open_connection(*self._plan.bus_address, ssl=trusted)
                     greeting = await reader.readline()
                     writer.close()
                     if greeting.startswith(b"INFO "):
