@@ -124,6 +124,8 @@ def life_of_a_user(client: Any, sms: Installation, note: Callable[[str], None]) 
     tasks_life.delete(client, task_id)
     wait_for(lambda: tasks_life.is_gone(client, task_id), "deleted task", timeout_s=60)
     assert tasks_life.ids(client, source_server_id=server_id) == (0, [])
+    sources_life.delete_server(client, server_id)
+    assert sources_life.list_servers(client, id=server_id).count == 0
     projects_life.delete_templates(client, template)
 
 
