@@ -15,17 +15,19 @@ RUN python3 -m venv /opt/venv \
  && /opt/venv/bin/pip install --no-cache-dir --disable-pip-version-check --quiet "$@" \
  && rm -rf /build \
  && useradd --system --uid 10001 --home-dir /nonexistent --shell /usr/sbin/nologin sms \
- && install -d -o sms -g sms -m 0755 /config /data
+ && install -d -o sms -g sms -m 0700 /config /data
 
+WORKDIR /opt/sms
 COPY contracts /opt/sms/contracts
 COPY shared /opt/sms/shared
 COPY services /opt/sms/services
 COPY agents /opt/sms/agents
 COPY cli /opt/sms/cli
+# A new volume takes its owner and mode from what the image has at the place where it is mounted first.
+RUN for name in bus $(ls -d services/*/); do install -d -o sms -g sms -m 0700 "/handed-out/${name#services/}"; done
 RUN printf '#!/bin/sh\nexec /opt/venv/bin/python -m cli "$@"\n' >/usr/local/bin/sms && chmod 0755 /usr/local/bin/sms
 
 ENV PATH=/opt/venv/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
     PYTHONPATH=/opt/sms PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 SMS_DATA=/config
-WORKDIR /opt/sms
 USER sms
 CMD ["sms", "--help"]

@@ -1,7 +1,8 @@
 """First step of a deployment of containers: ``python -m cli.deployment FOLDER …`` writes what all others read.
 
-Keys, certificates, the bus server's configuration installation.json and the first access key; repeatable. With
---store-url it also makes a single MongoDB member a replica set, which the store needs for its transactions.
+Keys, certificates, the bus server's configuration, installation.json and the first access key; repeatable. With
+--hand-out each container gets its part of them. With --store-url it also makes a single MongoDB member a replica set,
+which the store needs for its transactions.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from pathlib import Path
 import pymongo
 import pymongo.errors
 
+from cli.hand_out import hand_out
 from cli.installation import DataFolder, Installation
 from cli.root_credential import write_default_profile, write_root_credential
 from shared.bus_server.installation import write_api_certificate, write_bus_configuration
@@ -24,18 +26,17 @@ _ALREADY_INITIALIZED = 23
 
 
 def write_deployment(
-    folder: DataFolder, *, listen: str, bus_host: str, advertise: str, api_listen: str, api_host: str
+    folder: DataFolder, *, listen: str, bus_host: str, advertise: str, api_listen: str, api_host: str, api_port: str
 ) -> None:
     """Write the files. bus_host and api_host: names of bus and gateway among the containers. advertise: HOST:PORT of
-    the bus for sources; the API is reached under the same host."""
+    the bus for sources; the API is reached under the same host, at the port that api_port ends with."""
     names = [bus_host, *([advertise.rpartition(":")[0]] if advertise else [])]
     files = write_bus_configuration(folder.path, listen=listen, names=names, now=datetime.now(UTC))
     advertised_host = advertise.rpartition(":")[0]
     api_names = [api_host, *([advertised_host] if advertised_host else [])]
     write_api_certificate(folder.path, listen=api_listen, names=api_names, now=datetime.now(UTC))
-    api_port = api_listen.rpartition(":")[2]
     local_bus_url = f"tls://{bus_host}:{listen.rpartition(':')[2]}"
-    local_api_url = f"https://{api_host}:{api_port}"
+    local_api_url = f"https://{api_host}:{api_listen.rpartition(':')[2]}"
     installation = Installation(
         bus_url=f"tls://{advertise}" if advertise else local_bus_url,
         local_bus_url=local_bus_url,
@@ -43,7 +44,7 @@ def write_deployment(
         advertise=advertise,
         ca_file=files.ca_file,
         api_listen=api_listen,
-        api_url=f"https://{advertised_host or api_host}:{api_port}",
+        api_url=f"https://{advertised_host}:{api_port.rpartition(':')[2]}" if advertised_host else local_api_url,
         local_api_url=local_api_url,
     )
     folder.save_installation(installation)
@@ -85,19 +86,25 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--bus-host", default="nats")
     parser.add_argument("--api-listen", default="0.0.0.0:8443")
     parser.add_argument("--api-host", default="gateway")
+    parser.add_argument("--api-port", default="8443", help="[ADDRESS:]PORT at which the API is published")
+    parser.add_argument("--hand-out", type=Path, help="folder with a folder for each container")
     parser.add_argument("--advertise", default="", help="HOST:PORT under which sources reach the bus")
     parser.add_argument("--store-url", default="")
     parser.add_argument("--store-member", default="mongo:27017")
     parser.add_argument("--timeout", type=float, default=60, help="seconds to wait for the store")
     chosen = parser.parse_args(arguments)
+    folder = DataFolder.at(chosen.folder)
     write_deployment(
-        DataFolder.at(chosen.folder),
+        folder,
         listen=chosen.listen,
         bus_host=chosen.bus_host,
         advertise=chosen.advertise,
         api_listen=chosen.api_listen,
         api_host=chosen.api_host,
+        api_port=chosen.api_port,
     )
+    if chosen.hand_out:
+        hand_out(folder, chosen.hand_out)
     if chosen.store_url:
         start_replica_set(chosen.store_url, member=chosen.store_member, timeout_s=chosen.timeout)
     return 0

@@ -20,6 +20,8 @@ CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "sms"
 LOCK = PROJECT / "requirements-runtime.lock"
 BASE_PACKAGES = "python3,python3-venv,libcurl4,ca-certificates"
 BASE_IMAGE = "sms-test-base:bookworm"
+# As in the public image.
+MONGODB_FOLDER = "RUN install -d -o 999 -g 999 /data/db\n"
 SOURCES = ("contracts", "shared", "services", "agents", "cli")
 
 
@@ -28,7 +30,7 @@ def build_all(engine: Engine, folder: Path) -> None:
     engine.run("docker", "import", str(base_system()), BASE_IMAGE)
     build_sms(engine, folder / "sms")
     build_program(engine, folder / "nats", "nats:test", "scratch", nats_server())
-    build_program(engine, folder / "mongo", "mongo:test", BASE_IMAGE, mongod())
+    build_program(engine, folder / "mongo", "mongo:test", BASE_IMAGE, mongod(), MONGODB_FOLDER)
 
 
 def build_sms(engine: Engine, context: Path) -> None:
@@ -41,12 +43,14 @@ def build_sms(engine: Engine, context: Path) -> None:
     engine.run("docker", "build", "--quiet", "--build-arg", f"BASE={BASE_IMAGE}", "--tag", "sms:test", str(context))
 
 
-def build_program(engine: Engine, context: Path, tag: str, base: str, program: Path) -> None:
-    """An image with one program in /usr/local/bin."""
+def build_program(engine: Engine, context: Path, tag: str, base: str, program: Path, further: str = "") -> None:
+    """An image with one program in /usr/local/bin, and further lines of its Dockerfile."""
     context.mkdir(parents=True)
     shutil.copy(program, context / program.name)
     entry = f'ENTRYPOINT ["/usr/local/bin/{program.name}"]\n' if base == "scratch" else ""
-    (context / "Dockerfile").write_text(f"FROM {base}\nCOPY {program.name} /usr/local/bin/{program.name}\n{entry}")
+    (context / "Dockerfile").write_text(
+        f"FROM {base}\nCOPY {program.name} /usr/local/bin/{program.name}\n{further}{entry}"
+    )
     engine.run("docker", "build", "--quiet", "--tag", tag, str(context))
 
 
