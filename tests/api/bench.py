@@ -10,7 +10,8 @@ import subprocess
 import sys
 import threading
 import uuid
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
@@ -254,3 +255,14 @@ def _answers(client: httpx.Client) -> bool:
         return client.get("/").status_code == 200
     except httpx.TransportError:
         return False
+
+
+@contextmanager
+def running_bench(folder: Path) -> Iterator[ApiBench]:
+    """Started, and stopped at the end."""
+    bench = ApiBench(folder)
+    bench.start()
+    try:
+        yield bench
+    finally:
+        bench.stop()

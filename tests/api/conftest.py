@@ -1,4 +1,5 @@
-"""One API bench for the whole run: tests use accounts, servers and names of their own in it."""
+"""One API bench for most of the run: tests use accounts, servers and names of their own in it. What touches everything
+(the access matrix, the fuzzing) has a bench of its own."""
 
 from __future__ import annotations
 
@@ -8,16 +9,14 @@ import httpx
 import pytest
 from huaweicloudsdksms.v3 import SmsClient
 
-from tests.api.bench import ApiBench
+from tests.api.bench import ApiBench, running_bench
 from tests.api.scripted_host import ScriptedHost
 
 
 @pytest.fixture(scope="session")
 def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiBench]:
-    bench = ApiBench(tmp_path_factory.mktemp("api"))
-    bench.start()
-    yield bench
-    bench.stop()
+    with running_bench(tmp_path_factory.mktemp("api")) as bench:
+        yield bench
 
 
 @pytest.fixture(scope="session")

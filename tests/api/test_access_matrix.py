@@ -17,7 +17,7 @@ from services.gateway.domain.route import Route
 from services.gateway.routes import ROUTERS
 from tests.api.access_roles import Role, make_roles
 from tests.api.access_things import FIXED, KINDS, Things
-from tests.api.bench import ApiBench
+from tests.api.bench import ApiBench, running_bench
 from tests.api.bodies import body_of
 
 ROUTES = all_routes(ROUTERS)
@@ -85,6 +85,13 @@ class Matrix:
         account = role.account if owner == "own" else other
         takes_away = route.method == "DELETE" and owner == "own" and role.is_genuine and role.may(route.action)
         return self.things.fresh(account, kind) if takes_away else self.things.shared(account, kind)
+
+
+@pytest.fixture(scope="module")
+def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiBench]:
+    """One of its own: nothing is left as it was."""
+    with running_bench(tmp_path_factory.mktemp("matrix")) as bench:
+        yield bench
 
 
 @pytest.fixture(scope="module")

@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Iterator
 
 import pytest
 from schemathesis.core.failures import FailureGroup
 
 from contracts.messages.account import CreateAccount, NewAccount
 from services.gateway.documents import document
-from tests.api.bench import ApiBench
+from tests.api.bench import ApiBench, running_bench
 from tests.api.fuzzing import OPERATIONS, fuzz, operations, seed_of
 
 EXAMPLES = 4
 EXAMPLES_LONG = 1_000
+
+
+@pytest.fixture(scope="module")
+def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiBench]:
+    """One of its own: nothing is left as it was."""
+    with running_bench(tmp_path_factory.mktemp("fuzz")) as bench:
+        yield bench
 
 
 @pytest.fixture(scope="module")

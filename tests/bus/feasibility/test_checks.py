@@ -12,7 +12,7 @@ from contracts import subjects
 from contracts.base import Message
 from contracts.envelope import Envelope
 from contracts.errors import MigrationError
-from contracts.inventory import SourceInventory
+from contracts.inventory import Mount, SourceInventory
 from contracts.messages.feasibility import CheckServer, FeasibilityChecked, FeasibilityDetails, ShowFeasibility
 from contracts.messages.registry import ServerDeleted, ServerRegistered, ServerUpdated
 from services.feasibility.bootstrap import COLLECTIONS, wire
@@ -21,7 +21,8 @@ from shared.service import ServiceContext
 
 INVENTORIES = Path(__file__).parents[2] / "unit/feasibility/inventories"
 GOOD = SourceInventory.model_validate_json((INVENTORIES / "debian_11_bios.json").read_text())
-UEFI = GOOD.model_copy(update={"firmware": "UEFI"})
+ESP = Mount(mount_point="/boot/efi", host_path="/boot/efi", kind="vfat")
+UEFI = GOOD.model_copy(update={"firmware": "UEFI", "mounts": (*GOOD.mounts, ESP)})
 
 
 def settings(bench, **changed: object) -> FeasibilitySettings:
@@ -66,7 +67,10 @@ class Registry:
 
 async def test_a_registered_server_is_checked_and_the_report_is_said_and_shown(bench) -> None:
     registry = Registry()
-    async with bench.running(settings(bench), wire, COLLECTIONS), bench.running("registry", registry.wire):
+    async with (
+        bench.running(settings(bench, supports_uefi=False), wire, COLLECTIONS),
+        bench.running("registry", registry.wire),
+    ):
         await registry.say("registered", ServerRegistered(server_id="s1", name="orders", inventory=GOOD))
         await registry.hear(1)
         assert registry.heard[0].server_id == "s1"
@@ -97,7 +101,7 @@ async def test_the_same_event_twice_is_checked_once(bench) -> None:
 async def test_a_new_check_obeys_the_settings_and_survives_a_restart(bench) -> None:
     registry = Registry()
     async with bench.running("registry", registry.wire):
-        async with bench.running(settings(bench), wire, COLLECTIONS):
+        async with bench.running(settings(bench, supports_uefi=False), wire, COLLECTIONS):
             await registry.say("registered", ServerRegistered(server_id="s1", name="orders", inventory=UEFI))
             await registry.hear(1)
         async with bench.running(settings(bench, supports_uefi=True), wire, COLLECTIONS):
