@@ -54,7 +54,8 @@ def test_every_operation_of_the_official_sdk(
     life_of_an_agent(client)
     (source.root / "srv/left-out").mkdir(exist_ok=True)
     (source.root / "srv/left-out/file").write_text("stays where it is\n")
-    agent = sms.new_agent(source.root, source.root / "var/lib/sms-agent")
+    # A state folder of its own: one inside the source may hold the key for an installation that is gone.
+    agent = sms.new_agent(source.root, sms.folder / "agent-state")
     with running_agent(agent):
         life_of_a_user(client, sms, note)
     assert_unavailable_service_reaches_the_sdk(sms, client)
