@@ -31,9 +31,10 @@ format: install ## let ruff format and mend what it can
 	@.venv/bin/ruff check --fix .
 
 test: lint ## everything that continuous integration runs: install, lint, all tests but the long ones
-	@$(MAKE) test-only
+	@echo "seed $(SEED) (replay with SEED=$(SEED))"
+	@scripts/test.sh $(SEED)
 
-test-only: install ## the tests alone: make test-only TESTS=tests/unit SEED=1
+test-only: install ## some tests alone: make test-only TESTS=tests/unit SEED=1
 	@echo "seed $(SEED) (replay with SEED=$(SEED))"
 	@$(PYTHON) -m pytest $(TESTS) -m "not long and not docker" --seed=$(SEED) --durations=15
 

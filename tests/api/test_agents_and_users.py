@@ -121,7 +121,8 @@ def test_a_failure_that_the_agent_reports_pauses_the_task_with_its_words(
     task = Tasks(api, server_id)
     task.act(TaskAction.START)
     agent_life.await_command(agent, server_id, "START")
-    wrong = refusal(lambda: agent_life.report_result(agent, server_id, "STOP"))
+    # With a detail: the later report in the same second would have the same signature, and so the same answer.
+    wrong = refusal(lambda: agent_life.report_result(agent, server_id, "STOP", reason="too early"))
     assert wrong == (409, "SMS.AGENT.COMMAND_NOT_OPEN")
     agent_life.report_result(agent, server_id, "START", "fail", reason="disk\nfull")
     view = task.until(Phase.PAUSED)

@@ -5,16 +5,12 @@ from __future__ import annotations
 from typing import Final, Literal
 
 from contracts.messages.migration_project import ProjectChanges, ProjectView
-from services.gateway.domain.wire.migprojects import (
-    MigProject,
-    MigprojectsResponseBody,
-    MigrationKind,
-    ShowMigprojectResponse,
-)
+from services.gateway.domain.wire.migprojects import MigProject, MigprojectsResponseBody, ShowMigprojectResponse
+from services.gateway.domain.wire.tasks import TaskType
 
 _MBIT: Final = 10**6
-_TO_WIRE: Final[dict[Literal["file", "block"], MigrationKind]] = {"file": "MIGRATE_FILE", "block": "MIGRATE_BLOCK"}
-_FROM_WIRE: Final[dict[MigrationKind, Literal["file", "block"]]] = {
+_TO_WIRE: Final[dict[Literal["file", "block"], TaskType]] = {"file": "MIGRATE_FILE", "block": "MIGRATE_BLOCK"}
+_FROM_WIRE: Final[dict[TaskType, Literal["file", "block"]]] = {
     "MIGRATE_FILE": "file",
     "MIGRATE_BLOCK": "block",
 }

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import Field
 
 from services.gateway.domain.wire.base import WireReply, WireRequest
+from services.gateway.domain.wire.tasks import TaskType
 
 Text = Annotated[str, Field(max_length=255)]
 Name = Annotated[str, Field(min_length=1, max_length=255)]
-MigrationKind = Literal["MIGRATE_BLOCK", "MIGRATE_FILE"]
 Rate = Annotated[int, Field(ge=0, le=1000)]
 
 
@@ -25,7 +25,7 @@ class MigProject(WireRequest):
     speed_limit: Rate | None = None
     use_public_ip: bool | None = None
     exist_server: bool | None = None
-    type: MigrationKind | None = None
+    type: TaskType | None = None
     enterprise_project: Text | None = None
     syncing: bool | None = None
     start_network_check: bool | None = None
@@ -36,7 +36,7 @@ class PostMigProjectBody(MigProject):
 
     name: Name
     region: Text
-    type: MigrationKind
+    type: TaskType
 
 
 class ShowMigprojectResponse(WireReply):
@@ -50,7 +50,7 @@ class ShowMigprojectResponse(WireReply):
     speed_limit: int
     use_public_ip: bool
     exist_server: bool
-    type: MigrationKind
+    type: TaskType
     enterprise_project: str
     syncing: bool
     start_network_check: bool

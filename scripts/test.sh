@@ -1,0 +1,21 @@
+#!/usr/bin/env bash
+# All tests but the long ones, in two lanes side by side: the end-to-end tests mostly wait for machines that boot.
+# $1: the seed. The second lane's output follows that of the first.
+set -uo pipefail
+cd "$(dirname "$0")/.."
+seed="$1"
+
+lane() { .venv/bin/python -m pytest "$@" -m "not long and not docker" "--seed=$seed" --durations=15; }
+
+rest="$(mktemp)"
+trap 'kill "$beside" 2>/dev/null; rm -f "$rest"' EXIT
+lane tests --ignore=tests/e2e -p no:cacheprovider >"$rest" 2>&1 &
+beside=$!
+lane tests/e2e
+booted=$?
+wait "$beside"
+others=$?
+cat "$rest"
+
+echo "end-to-end tests: exit code $booted; all others: exit code $others"
+((booted == 0 && others == 0))
