@@ -7,9 +7,9 @@ from typing import Any
 import typer
 
 from cli.api import on_api, segment
+from cli.checklist import print_changes, print_checklist, print_not_fresh
 from cli.options import DEFAULT_DATA_FOLDER, DataOption, OutputOption
-from cli.output import OutputFormat, out, print_fields, print_json, print_table, size
-from contracts.feasibility import FeasibilityReport
+from cli.output import OutputFormat, cell, out, print_fields, print_json, print_table, size
 from contracts.messages.feasibility import FeasibilityDetails
 from contracts.messages.registry import ServerDetails, ServerView
 from contracts.messages.reply import Accepted
@@ -35,12 +35,17 @@ def show(server_id: str, data: DataOption = DEFAULT_DATA_FOLDER, output: OutputO
 
 @app.command("check")
 def check(server_id: str, data: DataOption = DEFAULT_DATA_FOLDER, output: OutputOption = OutputFormat.TABLE) -> None:
-    """Check again whether a server can be migrated."""
-    found = on_api(data, lambda api: api.post(f"/v3/sources/{segment(server_id)}/check", None, FeasibilityDetails))
+    """Check again, as the server is now, whether it can be migrated, and show what has changed."""
+    path = f"/v3/sources/{segment(server_id)}/check"
+    found = on_api(data, lambda api: api.post(path, None, FeasibilityDetails))
     if output is OutputFormat.JSON:
-        print_json({"server_id": found.server_id, "feasibility": found.report.model_dump(mode="json")})
+        shown = found.model_dump(mode="json")
+        print_json({"server_id": shown.pop("server_id"), "feasibility": shown.pop("report")} | shown)
         return
-    _print_checks(found.report)
+    print_checklist(found.report)
+    print_changes(found.changes)
+    if found.not_fresh is not None:
+        print_not_fresh(found.not_fresh, cell(found.inventory_at).plain)
 
 
 @app.command("delete")
@@ -83,12 +88,4 @@ def _print_server(found: ServerDetails) -> None:
         ((one.mount_point, one.kind, size(one.size_bytes), size(one.used_bytes)) for one in inventory.mounts),
     )
     if found.feasibility is not None:
-        _print_checks(found.feasibility)
-
-
-def _print_checks(report: FeasibilityReport) -> None:
-    print_fields({"checks": report.result})
-    print_table(
-        ("check", "result", "code", "cause", "remedy"),
-        ((one.name, one.result, one.code, one.cause, one.remedy) for one in report.checks),
-    )
+        print_checklist(found.feasibility)

@@ -92,6 +92,19 @@ LOG_AGENT_AWAY: Final = ErrorCode(
     "its log is in log/agent.log below its state folder (default /var/lib/sms-agent).",
     exit_code=4,
 )
+INVENTORY_AGENT_AWAY: Final = ErrorCode(
+    code="SMS.REGISTRY.INVENTORY_AGENT_AWAY",
+    cause="The agent of server {server_id} did not take the command to look at its server within {seconds} s.",
+    remedy="See with `sms server show {server_id}` whether it is connected; start the agent on the server.",
+    exit_code=4,
+)
+INVENTORY_NOT_SENT: Final = ErrorCode(
+    code="SMS.REGISTRY.INVENTORY_NOT_SENT",
+    cause="The agent of server {server_id} took the command to look at its server, and has not sent what it found "
+    "within {seconds} s.",
+    remedy="Check again in a minute; `sms server log {server_id}` shows what the agent is busy with.",
+    exit_code=4,
+)
 LOG_NOT_SENT: Final = ErrorCode(
     code="SMS.REGISTRY.LOG_NOT_SENT",
     cause="The agent of server {server_id} took the command to send its log, and has not sent it within {seconds} s.",

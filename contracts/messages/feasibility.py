@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import ClassVar
 
 from contracts.base import Message, MessageKind
+from contracts.errors import Failure
 from contracts.feasibility import ChangedCheck, FeasibilityReport
 
 
@@ -18,7 +20,7 @@ class FeasibilityChecked(Message):
 
 
 class CheckServer(Message):
-    """Request ``feasibility.check``: check the server again with the last known inventory."""
+    """Request ``feasibility.check``: check the server again, with an inventory that its agent collects for it."""
 
     TYPE: ClassVar[str] = "sms.feasibility.check-server"
     KIND: ClassVar[MessageKind] = "request"
@@ -34,10 +36,16 @@ class ShowFeasibility(Message):
 
 
 class FeasibilityDetails(Message):
-    """The result of a check. changes: what differs from the report before, for a check that was asked for."""
+    """The result of a check. changes: what differs from the report before, for a check that was asked for.
+
+    inventory_at: when the inventory was heard that was checked. not_fresh: why a check that was asked for had to take
+    an older one.
+    """
 
     TYPE: ClassVar[str] = "sms.feasibility.details"
     KIND: ClassVar[MessageKind] = "reply"
     server_id: str
     report: FeasibilityReport
     changes: tuple[ChangedCheck, ...] = ()
+    inventory_at: datetime | None = None
+    not_fresh: Failure | None = None

@@ -146,6 +146,24 @@ class ServerDetails(Message):
     feasibility: FeasibilityReport | None = None
 
 
+class RefreshInventory(Message):
+    """Request ``registry.refresh-inventory``: have the agent look at its server again, and wait for what it finds."""
+
+    TYPE: ClassVar[str] = "sms.registry.refresh-inventory"
+    KIND: ClassVar[MessageKind] = "request"
+    server_id: str
+
+
+class InventoryRefreshed(Message):
+    """The new inventory; None with the failure that says why there is none."""
+
+    TYPE: ClassVar[str] = "sms.registry.inventory-refreshed"
+    KIND: ClassVar[MessageKind] = "reply"
+    server_id: str
+    inventory: SourceInventory | None = None
+    failure: Failure | None = None
+
+
 class DeleteServer(Message):
     """Request ``registry.delete``: refused while a task of the server has not ended."""
 

@@ -6,6 +6,7 @@ from typing import Final
 
 from services.feasibility.adapters.os_table_file import load_os_table
 from services.feasibility.adapters.records import REPORTS, ReportRecords
+from services.feasibility.adapters.registry import RegistryOnTheBus
 from services.feasibility.domain.rule import Basis, Policy
 from services.feasibility.handlers import Handlers
 from services.feasibility.settings import FeasibilitySettings
@@ -19,4 +20,5 @@ async def wire(context: ServiceContext) -> None:
     """Build the parts and declare the subscriptions."""
     settings = context.settings if isinstance(context.settings, FeasibilitySettings) else FeasibilitySettings()
     policy = Policy(supports_uefi=settings.supports_uefi, is_strict=settings.is_strict)
-    subscribe(context.bus, Handlers(ReportRecords(context.store), Basis(table=load_os_table(), policy=policy)))
+    basis = Basis(table=load_os_table(), policy=policy)
+    subscribe(context.bus, Handlers(ReportRecords(context.store), RegistryOnTheBus(context.bus), basis))

@@ -8,10 +8,11 @@ from shared.settings import ServiceSettings, service_config
 
 
 class RegistrySettings(ServiceSettings):
-    """server_quota: source servers in migration per account, for accounts that have no quota of their own. silence_s:
-    how long a server may be silent before it counts as disconnected (heartbeats come every 15 s). refuse_s: how long
-    agents that clash or exceed the quota are kept off the bus. log_within_s: how long
-    an agent may take to send its log; logs_per_server: how many collected logs are kept, the newest ones."""
+    """server_quota: source servers in migration per account, for accounts that have no quota of their own.
+    silence_s: how long a server may be silent before it counts as disconnected (heartbeats come every 15 s).
+    refuse_s: how long agents that clash or exceed the quota are kept off the bus. log_within_s: how long an agent
+    may take to send its log, inventory_within_s: to look at its server; logs_per_server: how many collected logs
+    are kept, the newest ones."""
 
     model_config = service_config("registry")
 
@@ -21,4 +22,5 @@ class RegistrySettings(ServiceSettings):
     silence_check_interval_s: float = Field(default=5, gt=0)
     refuse_s: int = Field(default=600, ge=1)
     log_within_s: float = Field(default=120, gt=0)
+    inventory_within_s: float = Field(default=20, gt=0)
     logs_per_server: int = Field(default=5, ge=1, le=100)

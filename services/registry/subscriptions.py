@@ -6,7 +6,7 @@ from contracts.messages.account import AccountCreated, AccountUpdated
 from contracts.messages.agent import AgentHeartbeat, AgentInventory, AgentProgress, AgentRegistered
 from contracts.messages.agent_log import AgentLogChunk
 from contracts.messages.feasibility import FeasibilityChecked
-from contracts.messages.registry import DeleteServer, ListServers, ServerDeleted, ShowServer
+from contracts.messages.registry import DeleteServer, ListServers, RefreshInventory, ServerDeleted, ShowServer
 from contracts.messages.server_log import CollectServerLog, ListServerLogs, ReadServerLog
 from contracts.messages.source import (
     AdmitServer,
@@ -24,6 +24,7 @@ from contracts.messages.task import TaskChanged, TaskCreated
 from contracts.subjects import agent_status_filter, evt_filter, req
 from services.registry.agent_handlers import AgentHandlers
 from services.registry.handlers import Handlers
+from services.registry.inventory_handlers import InventoryHandlers
 from services.registry.log_handlers import LogHandlers
 from services.registry.progress import ProgressBoard
 from services.registry.quota_handlers import QuotaHandlers
@@ -65,6 +66,12 @@ def subscribe_logs(bus: ServiceBus, logs: LogHandlers) -> None:
     bus.on_request(req("registry", "collect-log"), CollectServerLog, logs.collect)
     bus.on_request(req("registry", "list-logs"), ListServerLogs, logs.list_logs)
     bus.on_request(req("registry", "read-log"), ReadServerLog, logs.read)
+
+
+def subscribe_inventories(bus: ServiceBus, inventories: InventoryHandlers) -> None:
+    """What there is about inventories that are asked for. Every replica hears of each: any may have asked."""
+    bus.on_core(agent_status_filter("inventory"), AgentInventory, inventories.on_inventory, is_shared=False)
+    bus.on_request(req("registry", "refresh-inventory"), RefreshInventory, inventories.refresh)
 
 
 def subscribe_quotas(bus: ServiceBus, quotas: QuotaHandlers) -> None:

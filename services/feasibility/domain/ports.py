@@ -9,6 +9,7 @@ from contracts.base import Model
 from contracts.envelope import Envelope
 from contracts.feasibility import FeasibilityReport
 from contracts.inventory import SourceInventory
+from contracts.messages.registry import InventoryRefreshed
 
 
 class CheckedServer(Model):
@@ -20,6 +21,13 @@ class CheckedServer(Model):
     inventory_at: datetime
     report: FeasibilityReport
     version: int = 0
+
+
+class Inventories(Protocol):
+    """Where a new inventory of a server comes from."""
+
+    async def refresh(self, server_id: str, cause: Envelope) -> InventoryRefreshed:
+        """What the server's agent sees now, within half a minute; never raises: a failure says why it is not known."""
 
 
 class Reports(Protocol):

@@ -34,6 +34,8 @@ router = ApiRouter(tag="details")
 
 _SELF: Final = "gateway"
 _OTHERS: Final = tuple(user.name for user in BUS_USERS.values() if user.has_streams and user.name != _SELF)
+# The agent has 25 s to look at its server.
+_CHECKED_WITHIN_S: Final = 29.0
 
 Page = Annotated[int, Query(ge=1, le=1000)]
 
@@ -62,8 +64,9 @@ async def show_server_details(call: ApiCall, source_id: str) -> ServerDetails:
     operation_id="check_server",
 )
 async def check_server(call: ApiCall, source_id: str) -> FeasibilityDetails:
-    """Check again whether a server can be migrated."""
-    return await call.ask("feasibility", "check", CheckServer(server_id=source_id), FeasibilityDetails)
+    """Check again whether a server can be migrated, with what its agent sees now."""
+    request = CheckServer(server_id=source_id)
+    return await call.ask("feasibility", "check", request, FeasibilityDetails, timeout_s=_CHECKED_WITHIN_S)
 
 
 @router.get("/v3/task-details", action="sms:task:list", operation_id="list_task_details")

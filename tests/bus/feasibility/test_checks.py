@@ -12,9 +12,16 @@ from contracts import subjects
 from contracts.base import Message
 from contracts.envelope import Envelope
 from contracts.errors import MigrationError
+from contracts.errors.registry import SERVER_NOT_FOUND
 from contracts.inventory import Mount, SourceInventory
 from contracts.messages.feasibility import CheckServer, FeasibilityChecked, FeasibilityDetails, ShowFeasibility
-from contracts.messages.registry import ServerDeleted, ServerRegistered, ServerUpdated
+from contracts.messages.registry import (
+    InventoryRefreshed,
+    RefreshInventory,
+    ServerDeleted,
+    ServerRegistered,
+    ServerUpdated,
+)
 from services.feasibility.bootstrap import COLLECTIONS, wire
 from services.feasibility.settings import FeasibilitySettings
 from shared.service import ServiceContext
@@ -35,6 +42,7 @@ class Registry:
     def __init__(self) -> None:
         self.heard: list[FeasibilityChecked] = []
         self.news = asyncio.Event()
+        self.sees: SourceInventory | None = None
 
     async def wire(self, context: ServiceContext) -> None:
         self.context = context
@@ -44,7 +52,12 @@ class Registry:
             self.heard.append(event)
             self.news.set()
 
+        async def refresh(request: RefreshInventory, _: Envelope) -> InventoryRefreshed:
+            failure = None if self.sees else SERVER_NOT_FOUND.failure(server_id=request.server_id)
+            return InventoryRefreshed(server_id=request.server_id, inventory=self.sees, failure=failure)
+
         context.bus.on_event(subjects.evt_filter("server", "feasibility-checked"), FeasibilityChecked, hear)
+        context.bus.on_request(subjects.req("registry", "refresh-inventory"), RefreshInventory, refresh)
 
     async def say(self, what: str, message: Message, message_id: str = "") -> None:
         subject = subjects.evt("acme", "server", "s1", what)
@@ -108,6 +121,27 @@ async def test_a_new_check_obeys_the_settings_and_survives_a_restart(bench) -> N
             assert (await registry.ask("show", ShowFeasibility(server_id="s1"))).report.result == "ERROR"
             assert (await registry.ask("check", CheckServer(server_id="s1"))).report.result == "OK"
             await registry.hear(2)
+
+
+async def test_a_check_looks_at_the_server_as_it_is_now_and_says_what_changed(bench) -> None:
+    registry = Registry()
+    async with (
+        bench.running(settings(bench, supports_uefi=False), wire, COLLECTIONS),
+        bench.running("registry", registry.wire),
+    ):
+        await registry.say("registered", ServerRegistered(server_id="s1", name="orders", inventory=UEFI))
+        await registry.hear(1)
+        away = await registry.ask("check", CheckServer(server_id="s1"))
+        assert away.not_fresh is not None
+        assert (away.report.result, away.changes) == ("ERROR", ())
+        registry.sees = GOOD
+        fixed = await registry.ask("check", CheckServer(server_id="s1"))
+        assert (fixed.report.result, fixed.not_fresh) == ("OK", None)
+        assert ("firmware", "ERROR", "OK") in [(one.id, one.before, one.after) for one in fixed.changes]
+        assert fixed.inventory_at is not None
+        assert away.inventory_at is not None
+        assert fixed.inventory_at > away.inventory_at
+        assert (await registry.ask("show", ShowFeasibility(server_id="s1"))).report == fixed.report
 
 
 async def test_a_server_that_is_unknown_or_deleted_has_no_report(bench) -> None:

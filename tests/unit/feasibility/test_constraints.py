@@ -7,15 +7,25 @@ happens then. What cannot go is an ERROR; what arrives changed, or stays behind,
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import cast
 
 import pytest
 
+from contracts.envelope import Envelope
+from contracts.errors import Failure
 from contracts.inventory import SourceInventory
+from contracts.messages.agent import AgentRegistered
+from contracts.subjects import agent_status
 from services.feasibility.adapters.os_table_file import load_os_table
 from services.feasibility.domain.assess import assess
 from services.feasibility.domain.rule import Basis, Policy
 from services.feasibility.domain.rules import ALL_RULES
+from services.registry.agent_handlers import AgentHandlers
+from services.registry.domain.ports import Servers
+from services.registry.domain.server import Server
+from services.registry.settings import RegistrySettings
 
 FOLDER = Path(__file__).parent / "inventories"
 TABLE = load_os_table()
@@ -32,7 +42,7 @@ class Constraint:
     is_strict: bool = False
 
 
-# One line a statement; the number of source servers per account is the registry's to count (SMS.REGISTRY.QUOTA).
+# One line a statement; the first of the table, on the number of source servers, is the registry's: the last test.
 CONSTRAINTS = (
     Constraint(
         "OSs", "Windows releases are those of the table", "os_listed", "OS_NOT_LISTED", "ERROR", "windows_11", True
@@ -163,3 +173,48 @@ def test_constraint_is_carried_by_its_rule(constraint: Constraint) -> None:
 def test_rule_passes_the_plain_server(rule) -> None:  # type: ignore[no-untyped-def] # Rule
     plain = SourceInventory.model_validate_json((FOLDER / "debian_11_bios.json").read_text())
     assert rule.check(plain, Basis(table=TABLE)).result == "OK"
+
+
+class RegistryOf:
+    """An account with so many source servers; the registry's port Servers, as far as a registration uses it."""
+
+    def __init__(self, count: int) -> None:
+        self.servers = count
+        self.refused: list[Failure] = []
+        self.saved: list[Server] = []
+
+    async def load(self, account: str, server_id: str) -> None:
+        return None
+
+    async def count(self, account: str) -> int:
+        return self.servers
+
+    async def all_of(self, account: str) -> list[Server]:
+        return []
+
+    async def save(self, server: Server, **_: object) -> None:
+        self.saved.append(server)
+
+    async def refuse_unknown(self, account: str, server_id: str, failure: Failure, **_: object) -> None:
+        self.refused.append(failure)
+
+
+class DefaultQuota:
+    async def of(self, account: str) -> int:
+        return RegistrySettings().server_quota
+
+
+@pytest.mark.parametrize(("known", "is_taken"), [(999, True), (1000, False)])
+async def test_one_thousand_source_servers_may_be_in_migration_for_each_account(known: int, is_taken: bool) -> None:
+    registry = RegistryOf(known)
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+    agents = AgentHandlers(cast(Servers, registry), DefaultQuota(), RegistrySettings(), lambda: now, lambda: 0.0)
+    plain = SourceInventory.model_validate_json((FOLDER / "debian_11_bios.json").read_text())
+    message = AgentRegistered(role="source", session_id="a", inventory=plain)
+    subject = agent_status("acme", "s1", "registered")
+    await agents.on_registered(message, Envelope.of(message, source="/test", account="acme", subject=subject, time=now))
+    assert bool(registry.saved) is is_taken
+    assert [failure.code for failure in registry.refused] == ([] if is_taken else ["SMS.REGISTRY.QUOTA"])
+    for failure in registry.refused:
+        assert failure.cause.count("1000") == 2
+        assert failure.remedy
