@@ -1,4 +1,5 @@
-"""The agent's command line: ``run`` on a source, ``target`` in a helper, ``install`` and ``uninstall``."""
+"""The agent's command line: ``run`` on a source, ``target`` and ``adapt`` beside a target's disks, ``install`` and
+``uninstall``."""
 
 from __future__ import annotations
 
@@ -35,6 +36,7 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--state", type=Path, help="the agent's own folder (default: in /var/lib/sms-agent)")
     target = commands.add_parser("target", help="run in a helper beside the target's disks")
     target.add_argument("--config-stdin", action="store_true", required=True)
+    commands.add_parser("adapt", help="adapt one launch layer: order on standard input, report on standard output")
     install = commands.add_parser("install", help="install as a service that starts at boot")
     _add_connection(install)
     commands.add_parser("uninstall", help="remove service, program, data and credentials")
@@ -61,6 +63,16 @@ def _target(_: argparse.Namespace) -> int:
     return run_target(HelperConfiguration.model_validate_json(sys.stdin.read()))
 
 
+def _adapt(_: argparse.Namespace) -> int:
+    from agents.install.own_paths import OWN_PATHS
+    from agents.target.layer import adapt_layer
+    from contracts.rehearsal import LayerToAdapt
+
+    adapted = adapt_layer(LayerToAdapt.model_validate_json(sys.stdin.read()), OWN_PATHS)
+    sys.stdout.write(adapted.model_dump_json())
+    return 0
+
+
 def _install(chosen: argparse.Namespace) -> int:
     from agents.install import install
 
@@ -73,7 +85,7 @@ def _uninstall(_: argparse.Namespace) -> int:
     return uninstall()
 
 
-_COMMANDS = {"run": _run, "target": _target, "install": _install, "uninstall": _uninstall}
+_COMMANDS = {"run": _run, "target": _target, "adapt": _adapt, "install": _install, "uninstall": _uninstall}
 
 if __name__ == "__main__":
     sys.exit(main())

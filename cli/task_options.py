@@ -15,7 +15,8 @@ _BINARY_UNITS: Final = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 
 
 HELP: Final = """\
 exclude=/path (again for more) · rate-limit=100M (bit/s) · disk.NAME.size=40G · partition.NAME.size=30G ·
-forward=HOST_PORT:PORT · health.port=80 · health.path=/ready · health.timeout=300 · cpus=2 · memory=1G"""
+forward=HOST_PORT:PORT · health.port=80 · health.path=/ready · health.timeout=300 · cpus=2 · memory=1G ·
+rehearse=rounds (rehearse after every sync round)"""
 
 
 def parse_options(texts: Sequence[str]) -> TaskOptions:
@@ -76,6 +77,12 @@ def _memory(values: dict[str, Any], value: str) -> None:
     values["memory_bytes"] = _number(value, _BINARY_UNITS)
 
 
+def _rehearse(values: dict[str, Any], value: str) -> None:
+    if value not in {"rounds", "never"}:
+        raise ValueError("rounds or never is needed")
+    values["rehearses_rounds"] = value == "rounds"
+
+
 _READERS: Final[dict[str, Callable[[dict[str, Any], str], None]]] = {
     "exclude": _exclude,
     "rate-limit": _rate_limit,
@@ -85,6 +92,7 @@ _READERS: Final[dict[str, Callable[[dict[str, Any], str], None]]] = {
     "health.timeout": _health_timeout,
     "cpus": _cpus,
     "memory": _memory,
+    "rehearse": _rehearse,
 }
 
 

@@ -10,7 +10,7 @@ from cli.output import cell, err, out, print_fields, print_table, size
 from cli.watch import progress_text
 from contracts.layout import TargetLayout
 from contracts.messages.registry import ServerDetails
-from contracts.messages.task import CreateTask, TaskOptions, TaskView
+from contracts.messages.task import CreateTask, RehearsalView, TaskOptions, TaskView
 from contracts.transfer import VerificationReport
 
 
@@ -61,6 +61,8 @@ def print_task(task: TaskView) -> None:
         print_table(("step", "seconds"), ((name, f"{seconds:.1f}") for name, seconds in task.step_seconds.items()))
     if task.verification is not None:
         print_verification(task.verification)
+    if task.rehearsal is not None:
+        print_rehearsal(task.rehearsal)
 
 
 def print_verification(report: VerificationReport) -> None:
@@ -76,6 +78,26 @@ def print_verification(report: VerificationReport) -> None:
             "changed since": str(report.changed_since),
         }
     )
+
+
+def print_rehearsal(view: RehearsalView) -> None:
+    """The verdict and its reasons."""
+    report = view.report
+    if report is None:
+        print_fields({"rehearsal": f"runs since {view.begun_at:%H:%M:%S}"})
+        return
+    print_fields(
+        {
+            "rehearsal": report.verdict,
+            "point": report.point_id,
+            "seconds": f"{report.seconds} ({report.adaptation_seconds} to adapt, login after {report.login_seconds})",
+            "ports": ", ".join(str(port) for port in report.ports),
+            "addresses": ", ".join(report.addresses),
+            "its console": report.console_path,
+        }
+    )
+    for failure in report.failures:
+        print_fields({"red": failure.code, "cause": failure.cause, "remedy": failure.remedy})
 
 
 def print_plan(source: ServerDetails, layout: TargetLayout, request: CreateTask, *, to_stderr: bool) -> None:

@@ -229,9 +229,10 @@ class SourceInventory(Model):
     a match only proposes that two registrations are the same machine. root_path: --root of a mounted tree,
     "/" for a live server. hypervisor: kvm, vmware, xen, hyperv, virtualbox, parallels, "" for none or unknown.
     swap_files: those in use or in fstab; swap_file_headers: those of them that hold a swap area, which alone are
-    left out of a copy and made again. applications: those that a migration must know of. volume_groups, btrfs,
-    raw_devices, has_rsync, has_tc, is_paravirtual, is_oem, platform: what agents of the HTTPS API say besides; None
-    and "" mean that nobody said.
+    left out of a copy and made again. applications: those that a migration must know of. listening_ports: TCP ports
+    of a live server, without those that its kernel gives away by itself. volume_groups, btrfs, raw_devices,
+    has_rsync, has_tc, is_paravirtual, is_oem, platform: what agents of the HTTPS API say besides; None and "" mean
+    that nobody said.
     """
 
     hostname: str
@@ -263,6 +264,7 @@ class SourceInventory(Model):
     is_oem: bool = False
     platform: str = ""
     start_type: str = ""
+    listening_ports: tuple[int, ...] = ()
 
     @property
     def used_bytes(self) -> int:

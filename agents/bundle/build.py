@@ -21,7 +21,9 @@ _LEFT_OUT: Final = (
     "setuptools", "pip", "test", "curses", "readline", "aiohttp", "email_validator", "dotenv", "rich", "hypothesis",
     "mypy", "numpy",
 )  # fmt: skip
-_IMPORTED_LATE: Final = ("agents.source.start", "agents.target.start", "agents.install", "contracts.errors.catalogue")
+_IMPORTED_LATE: Final = (
+    "agents.source.start", "agents.target.start", "agents.target.layer", "agents.install", "contracts.errors.catalogue",
+)  # fmt: skip
 
 
 def build_agent() -> Path:

@@ -13,6 +13,7 @@ from agents.host.loop_devices import loops_below
 from agents.host.machine import is_running, stop_machine
 from agents.host.points import collapse
 from agents.host.records import read_record
+from agents.host.rehearsal.begin import end_rehearsal, is_rehearsing
 from agents.host.replica import Replica
 from contracts.messages.host import HostCensus
 
@@ -27,17 +28,23 @@ def take_census(data_folder: Path) -> HostCensus:
         _count_machines(folder, kept, temporary)
         _count_helper(folder, temporary)
         temporary += [f"{folder.target_id}/layer/{name}" for name in folder.layer_ids()]
+        running = (name for name in folder.rehearsal_ids() if is_rehearsing(folder, name))
+        temporary += [f"{folder.target_id}/rehearsal/{name}" for name in running]
     temporary += [f"-/loop/{device.rpartition('/')[2]}" for device, _ in loops_below(data_folder / "targets")]
     return HostCensus(kept=tuple(kept), temporary=tuple(temporary))
 
 
 def release(folder: TargetFolder, *, only_temporary: bool) -> None:
-    """Remove helper, volume, launch layers, points and the logs of earlier launches; or everything of the target.
+    """Remove helper, volume, rehearsals, launch layers, points and the logs of earlier launches; or everything of the
+    target.
 
     A machine that runs from the flattened disks goes on when only_temporary is set. Safe to repeat.
     """
     if not folder.path.exists():
         return
+    for rehearsal_id in folder.rehearsal_ids():
+        end_rehearsal(folder, rehearsal_id)
+    shutil.rmtree(folder.path / "rehearsals", ignore_errors=True)
     flattened = flattened_disks(folder)
     for layer_id in folder.machine_ids():
         if not (only_temporary and flattened is not None and flattened.id == layer_id):

@@ -25,7 +25,8 @@ class TargetFolder:
     """One target's part of the data folder.
 
     ``replica/`` the layers of its disks, ``replica.json`` what they are · ``layers/ID/`` launch layers ·
-    ``machines/ID/`` console logs, monitors, process records · ``helper/`` the temporary volume and the helper's
+    ``machines/ID/`` console logs, monitors, process records · ``rehearsals/ID/`` order, report and console log of a
+    rehearsal · ``helper/`` the temporary volume and the helper's
     record and log · ``disks/`` flattened disks,
     ``flattening.json`` and ``flattened.json`` how far they are.
     """
@@ -64,6 +65,14 @@ class TargetFolder:
     def machine(self, layer_id: str) -> Path:
         """The folder of a machine; it outlives its layer, for the console log."""
         return self.path / "machines" / checked_name(layer_id, kind="launch layer")
+
+    def rehearsal(self, rehearsal_id: str) -> Path:
+        """The folder of a rehearsal; its layer is a launch layer of the same id."""
+        return self.path / "rehearsals" / checked_name(rehearsal_id, kind="rehearsal")
+
+    def rehearsal_ids(self) -> tuple[str, ...]:
+        """The rehearsals that were ever begun."""
+        return names_in(self.path / "rehearsals")
 
     def layer_ids(self) -> tuple[str, ...]:
         """The launch layers that exist, complete or not."""

@@ -79,7 +79,7 @@ def launch(folder: TargetFolder, request: LaunchHostMachine, settings: HostSetti
         started_at=time.time(),
     )
     write_record(home / "machine.json", record)
-    argv = [*machine_arguments(record, disks, home=home), *_firmware(request, home)]
+    argv = [*machine_arguments(record, disks, home=home), *firmware_arguments(request, home)]
     try:
         process = start_session(argv, log=home / "qemu.log", folder=home)
     except OSError as error:
@@ -146,6 +146,19 @@ def end_machine(folder: TargetFolder, layer_id: str, *, timeout_s: float) -> Non
     end_processes(_machine_processes(home, process), grace_s=5)
 
 
+def firmware_arguments(request: LaunchHostMachine, home: Path) -> list[str]:
+    """UEFI code and a fresh set of variables. Raises MigrationError SMS.LAUNCH.NO_FIRMWARE."""
+    if request.firmware == "BIOS":
+        return []
+    for path in (_UEFI_CODE, _UEFI_VARIABLES):
+        if not path.exists():
+            raise MigrationError(LAUNCH_NO_FIRMWARE, path=path)
+    variables = home / "uefi-variables.fd"
+    shutil.copyfile(_UEFI_VARIABLES, variables)
+    code = f"if=pflash,format=raw,readonly=on,file={_UEFI_CODE}"
+    return ["-drive", code, "-drive", f"if=pflash,format=raw,file={_escaped(str(variables))}"]
+
+
 def _machine_processes(home: Path, process: ProcessIdentity | None) -> tuple[int, ...]:
     own = (process.pid,) if process is not None and identify(process.pid) == process else ()
     return tuple({*own, *processes_with_argument(_pid_file(home))})
@@ -158,18 +171,6 @@ def _pid_file(home: Path) -> str:
 def _escaped(path: str) -> str:
     # QEMU reads a doubled comma in an option's value as one comma.
     return path.replace(",", ",,")
-
-
-def _firmware(request: LaunchHostMachine, home: Path) -> list[str]:
-    if request.firmware == "BIOS":
-        return []
-    for path in (_UEFI_CODE, _UEFI_VARIABLES):
-        if not path.exists():
-            raise MigrationError(LAUNCH_NO_FIRMWARE, path=path)
-    variables = home / "uefi-variables.fd"
-    shutil.copyfile(_UEFI_VARIABLES, variables)
-    code = f"if=pflash,format=raw,readonly=on,file={_UEFI_CODE}"
-    return ["-drive", code, "-drive", f"if=pflash,format=raw,file={_escaped(str(variables))}"]
 
 
 def _with_host_port(forward: PortForward) -> PortForward:

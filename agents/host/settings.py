@@ -15,8 +15,9 @@ class HostSettings(Model):
 
     data_folder: targets lie in its ``targets`` folder. bus_seed_file: the nkey seed of the bus user ``host``;
     None for a bus without logins (tests). helper_command: what is started as the helper; it reads its configuration
-    (HelperConfiguration, JSON) from standard input. helper_addresses: where sources reach a helper on this host.
-    boot_probe_kernel: a Linux kernel for the KVM probe; None looks for the host's own.
+    (HelperConfiguration, JSON) from standard input. adapt_command: adapts one layer, LayerToAdapt in, AdaptedLayer
+    out. helper_addresses: where sources reach a helper on this host. boot_probe_kernel: a Linux kernel for the KVM
+    probe; None looks for the host's own.
     """
 
     data_folder: Path
@@ -24,6 +25,7 @@ class HostSettings(Model):
     bus_ca_file: Path | None = None
     bus_seed_file: Path | None = None
     helper_command: tuple[str, ...] = (sys.executable, "-m", "agents.main", "target", "--config-stdin")
+    adapt_command: tuple[str, ...] = (sys.executable, "-m", "agents.main", "adapt")
     helper_bus_url: str = ""
     helper_ca_file: Path | None = None
     helper_addresses: tuple[str, ...] = ("127.0.0.1",)

@@ -16,6 +16,7 @@ from typing import Final
 from agents.host.folders import all_targets
 from agents.host.helper import end_helper
 from agents.host.machine import end_machine
+from agents.host.rehearsal.begin import stop_rehearsal
 from contracts.errors import MigrationError
 
 _PARALLEL: Final = 16
@@ -23,11 +24,14 @@ _logger: Final = logging.getLogger("sms.host")
 
 
 def end_targets(data_folder: Path, *, power_down_s: float) -> None:
-    """End helpers, each with time to write out what it has, then machines by their power button, then by the plug.
+    """End rehearsals, then helpers, each with time to write out what it has, then machines by their power button and
+    by the plug.
 
     Goes on when one of them fails. Safe to repeat.
     """
     folders = all_targets(data_folder)
+    rehearsals = [(folder, rehearsal_id) for folder in folders for rehearsal_id in folder.rehearsal_ids()]
+    _each([partial(stop_rehearsal, folder, rehearsal_id) for folder, rehearsal_id in rehearsals])
     _each([partial(end_helper, folder) for folder in folders])
     machines = [(folder, layer_id) for folder in folders for layer_id in folder.machine_ids()]
     _each([partial(end_machine, folder, layer_id, timeout_s=power_down_s) for folder, layer_id in machines])

@@ -9,6 +9,7 @@ from agents.host import flatten, flattened, helper, layers, machine, points, rep
 from agents.host.census import release, take_census
 from agents.host.folders import TargetFolder
 from agents.host.health import show_machine
+from agents.host.rehearsal import begin as rehearsals
 from agents.host.settings import HostSettings
 from contracts.base import Message
 from contracts.messages.host import (
@@ -16,6 +17,7 @@ from contracts.messages.host import (
     CreateDisks,
     CreateHostLayer,
     DeleteHostLayer,
+    EndHostRehearsal,
     FlattenHostLayer,
     HostCensusRequest,
     HostDisks,
@@ -23,9 +25,11 @@ from contracts.messages.host import (
     HostRequest,
     HostWorking,
     LaunchHostMachine,
+    RehearseHostPoint,
     ReleaseHostTarget,
     ShowHostHelper,
     ShowHostMachine,
+    ShowHostRehearsal,
     StopHostHelper,
     StopHostMachine,
     TakeHostPoint,
@@ -81,6 +85,15 @@ def _stop_machine(folder: TargetFolder, request: StopHostMachine, settings: Host
     return HostDone()
 
 
+def _show_rehearsal(folder: TargetFolder, request: ShowHostRehearsal, settings: HostSettings) -> Message:
+    return rehearsals.show_rehearsal(folder, request.rehearsal_id)
+
+
+def _end_rehearsal(folder: TargetFolder, request: EndHostRehearsal, settings: HostSettings) -> Message:
+    rehearsals.end_rehearsal(folder, request.rehearsal_id)
+    return HostDone()
+
+
 def _flatten(folder: TargetFolder, request: FlattenHostLayer, settings: HostSettings) -> Message:
     return HostDisks(disks=flatten.flatten(folder, request.layer_id))
 
@@ -109,13 +122,16 @@ VERBS: Final[dict[str, tuple[type[HostRequest], Verb]]] = {
     "launch": (LaunchHostMachine, _launch),
     "show-machine": (ShowHostMachine, _show_machine),
     "stop-machine": (StopHostMachine, _stop_machine),
+    "rehearse": (RehearseHostPoint, rehearsals.begin_rehearsal),
+    "show-rehearsal": (ShowHostRehearsal, _show_rehearsal),
+    "end-rehearsal": (EndHostRehearsal, _end_rehearsal),
     "flatten": (FlattenHostLayer, _flatten),
     "release": (ReleaseHostTarget, _release),
 }
 # What is said of long work while it goes on.
 PROGRESS: Final[dict[str, Callable[[TargetFolder, Any], HostWorking]]] = {"flatten": _flatten_progress}
 # They only look, so they need not wait for what is being done to the same target.
-LOOKING: Final = frozenset({"show-helper", "show-machine"})
+LOOKING: Final = frozenset({"show-helper", "show-machine", "show-rehearsal"})
 
 
 def census(request: HostCensusRequest, settings: HostSettings) -> Message:

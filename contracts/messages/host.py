@@ -7,10 +7,13 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from contracts.adaptation import TargetFacts
 from contracts.base import Message, MessageKind
-from contracts.inventory import Firmware
+from contracts.inventory import Firmware, SourceInventory
+from contracts.layout import TargetLayout
 from contracts.messages.agent import AttachedDisk
 from contracts.messages.target_provisioner import DiskRequest, PortForward
+from contracts.rehearsal import RehearsalReport
 
 
 class HostRequest(Message):
@@ -155,6 +158,44 @@ class StopHostMachine(HostRequest):
 
     TYPE: ClassVar[str] = "sms.host.stop-machine"
     timeout_s: int = 30
+
+
+class RehearseHostPoint(HostRequest):
+    """Verb ``rehearse``: answers HostRehearsal as soon as it has begun; its end is asked for by show-rehearsal."""
+
+    TYPE: ClassVar[str] = "sms.host.rehearse"
+    rehearsal_id: str
+    point_id: str
+    layout: TargetLayout
+    inventory: SourceInventory
+    target_facts: TargetFacts
+    cpu_count: int
+    memory_bytes: int
+    firmware: Firmware = "BIOS"
+    timeout_s: int = 300
+
+
+class ShowHostRehearsal(HostRequest):
+    """Verb ``show-rehearsal``."""
+
+    TYPE: ClassVar[str] = "sms.host.show-rehearsal"
+    rehearsal_id: str
+
+
+class EndHostRehearsal(HostRequest):
+    """Verb ``end-rehearsal``: ends what still runs of it and removes its layer; the console log stays."""
+
+    TYPE: ClassVar[str] = "sms.host.end-rehearsal"
+    rehearsal_id: str
+
+
+class HostRehearsal(Message):
+    """How a rehearsal is. report: None while it runs."""
+
+    TYPE: ClassVar[str] = "sms.host.rehearsal"
+    KIND: ClassVar[MessageKind] = "reply"
+    rehearsal_id: str
+    report: RehearsalReport | None = None
 
 
 class FlattenHostLayer(HostRequest):

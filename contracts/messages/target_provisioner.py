@@ -9,10 +9,13 @@ from __future__ import annotations
 from datetime import datetime
 from typing import ClassVar, Literal
 
+from contracts.adaptation import TargetFacts
 from contracts.base import Message, MessageKind, Model
 from contracts.errors import Failure
-from contracts.inventory import Firmware
+from contracts.inventory import Firmware, SourceInventory
+from contracts.layout import TargetLayout
 from contracts.messages.agent import AttachedDisk
+from contracts.rehearsal import RehearsalReport
 
 
 class DiskRequest(Model):
@@ -106,6 +109,20 @@ class LaunchTarget(ProvisionerCommand):
     health_check: HealthCheck = HealthCheck()
 
 
+class RehearseTarget(ProvisionerCommand):
+    """Adapt and boot a throw-away layer over a point, without a network, while everything else goes on.
+
+    timeout_s: from the machine's start to the report of the system on itself.
+    """
+
+    TYPE: ClassVar[str] = "sms.target.rehearse"
+    point_id: str
+    layout: TargetLayout
+    inventory: SourceInventory
+    target_facts: TargetFacts
+    timeout_s: int = 300
+
+
 class FinishTarget(ProvisionerCommand):
     """Make the launched layer self-contained, and release everything temporary: helper, volume, points.
 
@@ -183,6 +200,13 @@ class TargetLaunched(ProvisionerEvent):
     TYPE: ClassVar[str] = "sms.target.launched"
     machine: TargetMachine
     boot_seconds: float
+
+
+class TargetRehearsed(ProvisionerEvent):
+    """Event ``target.<id>.rehearsed``: the layer is gone again, and point and replica are as they were."""
+
+    TYPE: ClassVar[str] = "sms.target.rehearsed"
+    report: RehearsalReport
 
 
 class TargetFinished(ProvisionerEvent):

@@ -14,6 +14,7 @@ from contracts.messages.agent import AgentLoad, AttachedDisk
 from contracts.messages.migration_project import MigrationChoices
 from contracts.messages.target_provisioner import HealthCheck, PointView, PortForward
 from contracts.messages.template import TargetPlacement
+from contracts.rehearsal import RehearsalReport
 from contracts.speed_limit import SpeedLimits
 from contracts.task_settings import (
     ConfigurationSetting,
@@ -47,7 +48,8 @@ class TaskOptions(Model):
     """What the user chose in the third step. excludes: absolute paths as the migrated system sees them.
 
     layout_options: ``disk.<source disk>.size`` and ``partition.<source partition>.size`` to a size such as ``40G``.
-    forwards: ports of the target made reachable on the local provider.
+    forwards: ports of the target made reachable on the local provider. rehearses_rounds: the state that every sync
+    round leaves is rehearsed, besides its launch.
     """
 
     excludes: tuple[str, ...] = ()
@@ -57,6 +59,7 @@ class TaskOptions(Model):
     health_check: HealthCheck = HealthCheck()
     cpu_count: int = 2
     memory_bytes: int = 1 << 30
+    rehearses_rounds: bool = False
 
 
 class CreateTask(Message):
@@ -163,6 +166,23 @@ class TargetView(Model):
     is_isolated: bool = True
 
 
+class RehearsalView(Model):
+    """The last rehearsal of a task. report: None while it runs."""
+
+    point_id: str
+    begun_at: datetime
+    report: RehearsalReport | None = None
+
+
+class RehearseTask(Message):
+    """Request ``task.rehearse``: boot a throw-away layer over the newest point, while everything else goes on."""
+
+    TYPE: ClassVar[str] = "sms.task.rehearse"
+    KIND: ClassVar[MessageKind] = "request"
+    idempotency_key: str
+    task_id: str
+
+
 class TaskView(Model):
     """A task as it is shown. state: the v3 word; phase: ours; error: why it is PAUSED or FAILED.
 
@@ -209,6 +229,7 @@ class TaskView(Model):
     consistency_at: datetime | None = None
     load: AgentLoad | None = None
     allowed_actions: tuple[TaskAction, ...] = ()
+    rehearsal: RehearsalView | None = None
 
 
 class ListTasks(Message):

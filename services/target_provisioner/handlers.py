@@ -45,7 +45,7 @@ class Handlers:
             if target is not None and known is not None:
                 await self._targets.save(cause.account, target, version, says=[event_of(known)], cause=cause)
                 return
-            if target is not None and _is_being_launched(target, command):
+            if target is not None and _is_under_way(target, command):
                 await self._targets.save(cause.account, target, version, says=[], cause=cause)
                 return
             new, event = await self._carried_out(command, target, cause)
@@ -122,5 +122,6 @@ def event_of(answer: Answer) -> ProvisionerEvent:
     return event
 
 
-def _is_being_launched(target: Target, command: ProvisionerCommand) -> bool:
-    return target.launching is not None and target.launching.command.request_id == command.request_id
+def _is_under_way(target: Target, command: ProvisionerCommand) -> bool:
+    begun = (target.launching, target.rehearsing)
+    return any(each is not None and each.command.request_id == command.request_id for each in begun)

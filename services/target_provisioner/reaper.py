@@ -16,7 +16,8 @@ from shared.telemetry import log
 async def reap(
     name: str, provider: TargetProvider, targets: Targets, locks: Mapping[tuple[str, str], asyncio.Lock]
 ) -> None:
-    """Helpers and volumes without an owner go, and launch layers that their target's record does not name.
+    """Helpers and volumes without an owner go, and rehearsals and launch layers that their target's record does not
+    name.
 
     Disks, points and machines of targets without a record are only reported: a lost database must not cost a copy
     (a target made just before a kill is owned as soon as its command comes again).
@@ -49,8 +50,12 @@ async def _reap_target(provider: TargetProvider, target_id: str, target: Target 
     if target is None:
         log("target without a record", level=logging.WARNING, target_id=target_id, items=len(items))
         return
-    known = {layer.id for layer in target.layers}
+    rehearsing = {target.rehearsing.id} if target.rehearsing is not None else set()
+    known = {layer.id for layer in target.layers} | rehearsing
     for kind, name in items:
+        if kind == "rehearsal" and name not in rehearsing:
+            log("reaped rehearsal", level=logging.WARNING, target_id=target_id, rehearsal_id=name)
+            await provider.end_rehearsal(target_id, name)
         if kind == "layer" and name not in known:
             log("reaped launch layer", level=logging.WARNING, target_id=target_id, layer_id=name)
             await provider.delete_layer(target_id, name)

@@ -21,6 +21,7 @@ from contracts.messages.target_provisioner import (
     ProvisionerCommand,
     ProvisionerEvent,
     ProvisionTarget,
+    RehearseTarget,
     ReleaseTarget,
     TakePoint,
     TargetFinished,
@@ -29,16 +30,24 @@ from contracts.messages.target_provisioner import (
     TargetReleased,
 )
 from services.target_provisioner.domain.ports import Clock, EnrolmentTokens, TargetProvider
-from services.target_provisioner.domain.provider import HelperOrder, HelperState, MachineOrder, MachineState
+from services.target_provisioner.domain.provider import (
+    HelperOrder,
+    HelperState,
+    MachineOrder,
+    MachineState,
+    RehearsalRequest,
+)
 from services.target_provisioner.domain.target import (
     Launching,
     Layer,
+    Rehearsing,
     Target,
     name_for,
     provisioned,
     released,
     with_point,
     without_machine,
+    without_rehearsal,
 )
 
 Outcome = tuple[Target, ProvisionerEvent | None]
@@ -77,6 +86,8 @@ class Steps:
                 return await self._create_layer(command, target)
             case LaunchTarget():
                 return await self._launch(command, target, cause)
+            case RehearseTarget():
+                return await self._rehearse(command, target, cause)
             case FinishTarget():
                 return await self._finish(command, target)
             case _:
@@ -194,6 +205,28 @@ class Steps:
         )
         return new, None
 
+    async def _rehearse(self, command: RehearseTarget, target: Target, cause: Envelope) -> Outcome:
+        provider = self.provider(target)
+        rehearsal_id = name_for("rehearsal", command.request_id)
+        if target.rehearsing is not None and target.rehearsing.id != rehearsal_id:
+            await provider.end_rehearsal(target.id, target.rehearsing.id)
+        request = RehearsalRequest(
+            rehearsal_id=rehearsal_id,
+            point_id=command.point_id,
+            layout=command.layout,
+            inventory=command.inventory,
+            target_facts=command.target_facts,
+            cpu_count=target.cpu_count,
+            memory_bytes=target.memory_bytes,
+            firmware=target.firmware,
+            timeout_s=command.timeout_s,
+        )
+        await provider.begin_rehearsal(target.id, request)
+        rehearsing = Rehearsing(
+            id=rehearsal_id, command=command, correlation_id=cause.correlation_id, actor=cause.actor
+        )
+        return target.model_copy(update={"rehearsing": rehearsing, "is_rehearsing": True}), None
+
     async def _finish(self, command: FinishTarget, target: Target) -> Outcome:
         provider = self.provider(target)
         layer_id = command.layer_id or (target.machine.layer_id if target.machine is not None else "")
@@ -206,7 +239,7 @@ class Steps:
         released_at = self.clock()
         replica_disks = await provider.create_disks(target.id, target.requested_disks)
         machine = await _running_machine(provider, target, layer_id)
-        new = without_machine(target, layer_id).model_copy(
+        new = without_rehearsal(without_machine(target, layer_id)).model_copy(
             update={
                 "state": "finished",
                 "disks": disks,

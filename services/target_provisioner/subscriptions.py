@@ -10,6 +10,7 @@ from contracts.messages.target_provisioner import (
     LaunchTarget,
     ProvisionerCommand,
     ProvisionTarget,
+    RehearseTarget,
     ReleaseTarget,
     ShowTarget,
     TakePoint,
@@ -25,6 +26,7 @@ COMMANDS: tuple[type[ProvisionerCommand], ...] = (
     TakePoint,
     CreateLaunchLayer,
     LaunchTarget,
+    RehearseTarget,
     FinishTarget,
     ReleaseTarget,
 )

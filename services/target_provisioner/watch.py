@@ -1,22 +1,27 @@
-"""What happens without a message: machines become healthy or fail, and volumes disappear."""
+"""What happens without a message: machines become healthy or fail, rehearsals end, and volumes disappear."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
+from datetime import datetime
 
 from contracts.envelope import Envelope
 from contracts.errors import Failure, MigrationError
-from contracts.errors.target import TARGET_HOST_UNAVAILABLE, TARGET_VOLUME_LOST
+from contracts.errors.rehearsal import REHEARSAL_INTERRUPTED
+from contracts.errors.target import TARGET_HOST_UNAVAILABLE, TARGET_UNKNOWN, TARGET_VOLUME_LOST
 from contracts.messages.target_provisioner import (
     LaunchTarget,
     ProvisionerEvent,
+    RehearseTarget,
     TargetLaunched,
+    TargetRehearsed,
     VolumeLost,
 )
+from contracts.rehearsal import RehearsalReport
 from services.target_provisioner.domain.launch_health import judge
 from services.target_provisioner.domain.ports import Targets
-from services.target_provisioner.domain.target import Launching, Target, without_machine
+from services.target_provisioner.domain.target import Launching, Rehearsing, Target, without_machine, without_rehearsal
 from services.target_provisioner.handlers import Handlers, answer_of, failed
 from services.target_provisioner.steps import Steps, machine_of, volume_finding
 from shared.store import ConflictError, StoreUnavailableError
@@ -32,7 +37,7 @@ class Watch:
         self._handlers = handlers
 
     async def launches(self, *, interval_s: float) -> None:
-        """Follow every machine that is starting."""
+        """Follow every machine that is starting, and every rehearsal."""
         while True:
             await self._round("launch")
             await asyncio.sleep(interval_s)
@@ -48,9 +53,9 @@ class Watch:
             due = [
                 (account, target.id)
                 async for account, target in self._targets.watched()
-                if (target.is_launching if what == "launch" else target.has_helper)
+                if (target.is_launching or target.is_rehearsing if what == "launch" else target.has_helper)
             ]
-            await asyncio.gather(*(self._look(what, account, target_id) for account, target_id in due))
+            await asyncio.gather(*(self._look(what, account, target_id) for account, target_id in dict.fromkeys(due)))
         except StoreUnavailableError as error:
             log("watch waits for the store", level=logging.WARNING, error=error)
 
@@ -63,6 +68,8 @@ class Watch:
             if target is None:
                 return
             try:
+                if what == "launch" and target.rehearsing is not None:
+                    target, version = await self._follow_rehearsal(account, target, version, target.rehearsing)
                 if what == "launch" and target.launching is not None:
                     await self._follow(account, target, version, target.launching)
                 elif what == "volume" and target.has_helper:
@@ -91,6 +98,29 @@ class Watch:
         log("launch ended", target_id=target.id, outcome=event.TYPE, seconds=state.seconds)
         cause = _no_message(account, correlation_id=launching.correlation_id, actor=launching.actor)
         await self._targets.save(account, new.answered(answer_of(event)), version, says=[event], cause=cause)
+
+    async def _follow_rehearsal(
+        self, account: str, target: Target, version: int, rehearsing: Rehearsing
+    ) -> tuple[Target, int]:
+        """The record and its version after that."""
+        provider, command = self._steps.provider(target), rehearsing.command
+        try:
+            report = await provider.rehearsal_report(target.id, rehearsing.id)
+        except MigrationError as error:
+            if error.code != TARGET_UNKNOWN.code:
+                raise
+            report = _lost_rehearsal(command, self._steps.clock())
+        if report is None:
+            return target, version
+        await provider.end_rehearsal(target.id, rehearsing.id)
+        event = TargetRehearsed(
+            request_id=command.request_id, task_id=command.task_id, target_id=command.target_id, report=report
+        )
+        log("rehearsal ended", target_id=target.id, verdict=report.verdict, seconds=report.seconds)
+        new = without_rehearsal(target).answered(answer_of(event))
+        cause = _no_message(account, correlation_id=rehearsing.correlation_id, actor=rehearsing.actor)
+        await self._targets.save(account, new, version, says=[event], cause=cause)
+        return new, version + 1
 
     async def _check_volume(self, account: str, target: Target, version: int) -> None:
         provider = self._steps.provider(target)
@@ -124,6 +154,11 @@ def _launched(command: LaunchTarget, *, boot_seconds: float, target: Target) -> 
         machine=target.machine,
         boot_seconds=boot_seconds,
     )
+
+
+def _lost_rehearsal(command: RehearseTarget, now: datetime) -> RehearsalReport:
+    failure = REHEARSAL_INTERRUPTED.failure(reason="its host knows nothing of it any more")
+    return RehearsalReport(verdict="red", failures=(failure,), point_id=command.point_id, started_at=now, seconds=0)
 
 
 def _no_message(account: str, *, correlation_id: str, actor: str) -> Envelope:

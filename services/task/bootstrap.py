@@ -25,6 +25,7 @@ from services.task.handlers import AnswerHandlers
 from services.task.offer_handlers import OfferHandlers
 from services.task.operation_handlers import OperationHandlers
 from services.task.project_handlers import ProjectHandlers
+from services.task.rehearsal_handlers import RehearsalHandlers
 from services.task.renewal import CertificateRenewal
 from services.task.request_handlers import RequestHandlers
 from services.task.setting_handlers import SettingHandlers
@@ -60,7 +61,7 @@ async def wire(context: ServiceContext) -> None:
     operations = OperationHandlers(changes, records, guard, _now)
     requests = RequestHandlers(records, registry, catalogue, operations, guard, answers, _now)
     telling = SpeedTelling(records, lane, pause_s=settings.command_pause_s)
-    subscribe(context.bus, answers, requests, operations)
+    subscribe(context.bus, answers, requests, operations, RehearsalHandlers(changes, _now))
     setting_handlers = SettingHandlers(changes, records, telling, _now)
     subscribe_settings(context.bus, setting_handlers)
     glances = TaskGlances(context.store)

@@ -16,7 +16,7 @@ from contracts.messages.certificate_issuer import (
     CertificateIssued,
     CertificateRefused,
 )
-from contracts.messages.target_provisioner import ProvisionerEvent, ProvisioningFailed, VolumeLost
+from contracts.messages.target_provisioner import PointTaken, ProvisionerEvent, ProvisioningFailed, VolumeLost
 from contracts.messages.task import TaskAction
 from contracts.subjects import owner_of_agent_subject
 from contracts.transfer import TransferProgress
@@ -32,6 +32,7 @@ from services.task.domain.answers import (
 from services.task.domain.instructions import agent_command, is_source_step, renewal_request_id
 from services.task.domain.phases import NEEDS_HELPER_VOLUME, Step
 from services.task.domain.ports import Clock, Lane, Tasks
+from services.task.domain.rehearsals import answers_rehearsal, rehearse_round, rehearsed
 from services.task.domain.saga import Cause, act, allowed_actions, fail, note, succeed
 from services.task.domain.speed import over_speed
 from services.task.domain.task import Task
@@ -65,12 +66,15 @@ class AnswerHandlers:
             return
 
         def decide(task: Task) -> Task | None:
+            cause = self._cause(type(event).__name__, envelope)
+            if answers_rehearsal(task, event):
+                return rehearsed(task, event, cause)
             if not answering_step(task, event):
                 return None
-            cause = self._cause(type(event).__name__, envelope)
             if isinstance(event, ProvisioningFailed):
                 return fail(task, event.failure, cause, source_has_stopped=True)
-            return succeed(task, cause, **learn_from_provisioner(task, event))
+            moved = succeed(task, cause, **learn_from_provisioner(task, event))
+            return rehearse_round(moved, cause) if isinstance(event, PointTaken) else moved
 
         await self._change(envelope.account, event.task_id, envelope, decide)
 

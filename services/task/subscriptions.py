@@ -29,10 +29,19 @@ from contracts.messages.target_provisioner import (
     TargetFinished,
     TargetLaunched,
     TargetProvisioned,
+    TargetRehearsed,
     TargetReleased,
     VolumeLost,
 )
-from contracts.messages.task import ActOnTask, CreateTask, ListTasks, PlanTask, ShowHistory, ShowTask
+from contracts.messages.task import (
+    ActOnTask,
+    CreateTask,
+    ListTasks,
+    PlanTask,
+    RehearseTask,
+    ShowHistory,
+    ShowTask,
+)
 from contracts.messages.task_settings import (
     ConfigureTask,
     DeleteTasks,
@@ -67,6 +76,7 @@ from services.task.handlers import AnswerHandlers
 from services.task.offer_handlers import OfferHandlers
 from services.task.operation_handlers import OperationHandlers
 from services.task.project_handlers import ProjectHandlers
+from services.task.rehearsal_handlers import RehearsalHandlers
 from services.task.request_handlers import RequestHandlers
 from services.task.setting_handlers import SettingHandlers
 from services.task.template_handlers import TemplateHandlers
@@ -79,6 +89,7 @@ _PROVISIONER_EVENTS: Final[dict[str, type[ProvisionerEvent]]] = {
     "point-taken": PointTaken,
     "launch-layer-created": LaunchLayerCreated,
     "launched": TargetLaunched,
+    "rehearsed": TargetRehearsed,
     "finished": TargetFinished,
     "released": TargetReleased,
     "failed": ProvisioningFailed,
@@ -91,11 +102,13 @@ def subscribe(
     answers: AnswerHandlers,
     requests: RequestHandlers,
     operations: OperationHandlers,
+    rehearsals: RehearsalHandlers,
 ) -> None:
     """Declare everything that this service reacts to."""
     bus.on_request(req("task", "create"), CreateTask, requests.create)
     bus.on_request(req("task", "plan"), PlanTask, requests.plan)
     bus.on_request(req("task", "act"), ActOnTask, operations.act)
+    bus.on_request(req("task", "rehearse"), RehearseTask, rehearsals.rehearse)
     bus.on_request(req("task", "operate"), OperateTask, operations.operate)
     bus.on_request(req("task", "delete-many"), DeleteTasks, operations.delete_many)
     bus.on_request(req("task", "show"), ShowTask, requests.show)

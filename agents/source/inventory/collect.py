@@ -13,6 +13,7 @@ from agents.source.inventory.boot_loader import read_boot_loader
 from agents.source.inventory.disks import disks_of_live_server, disks_of_mounted_tree
 from agents.source.inventory.fingerprint import fingerprint_of
 from agents.source.inventory.kernel import kernel_release
+from agents.source.inventory.listening import read_listening_ports
 from agents.source.inventory.machine import hypervisor, memory_bytes, processor_count
 from agents.source.inventory.mounts import PlacedMount, describe_mount, placed_mounts, with_usage
 from agents.source.inventory.network import read_network_interfaces
@@ -101,6 +102,7 @@ def collect(root: Path = Path("/"), *, agent_version: str = "") -> SourceInvento
             swap_files=swap_files,
             swap_file_headers=read_swap_file_headers(tree, swap_files),
             applications=read_applications(tree),
+            listening_ports=read_listening_ports() if tree.is_live else (),
             root_path=str(root),
             is_live=tree.is_live,
             agent_version=agent_version,

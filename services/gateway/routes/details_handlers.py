@@ -17,6 +17,7 @@ from contracts.messages.task import (
     CreateTask,
     ListTasks,
     PlanTask,
+    RehearseTask,
     ShowHistory,
     ShowTask,
     TaskDetails,
@@ -101,6 +102,18 @@ async def act_on_task(call: ApiCall, task_id: str, body: TaskAct) -> Accepted:
     """Ask for one of our own actions, with the consents that it needs."""
     fields = body.model_dump() | {"idempotency_key": call.idempotency_key, "task_id": task_id}
     return await call.ask("task", "act", ActOnTask.model_validate(fields), Accepted)
+
+
+@router.post(
+    "/v3/tasks/{task_id}/rehearse",
+    action="sms:task:rehearse",
+    resource="task:{task_id}",
+    operation_id="rehearse_task",
+)
+async def rehearse_task(call: ApiCall, task_id: str) -> Accepted:
+    """Boot a throw-away layer over the newest point, without a network; its verdict is in the task's details."""
+    request = RehearseTask(idempotency_key=call.idempotency_key, task_id=task_id)
+    return await call.ask("task", "rehearse", request, Accepted)
 
 
 @router.get(

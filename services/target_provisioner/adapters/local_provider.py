@@ -14,6 +14,7 @@ from contracts.errors.target import TARGET_HOST_UNAVAILABLE
 from contracts.messages import host
 from contracts.messages.agent import AttachedDisk
 from contracts.messages.target_provisioner import DiskRequest, HealthCheck
+from contracts.rehearsal import RehearsalReport
 from contracts.subjects import host as host_subject
 from services.target_provisioner.domain.provider import (
     FrozenDisks,
@@ -22,6 +23,7 @@ from services.target_provisioner.domain.provider import (
     MachineOrder,
     MachineState,
     ProviderCensus,
+    RehearsalRequest,
 )
 from shared.bus import ServiceBus
 from shared.telemetry import log
@@ -94,6 +96,21 @@ class LocalProvider:
             target_id=target_id, layer_id=layer_id, tcp_port=check.tcp_port, http_path=check.http_path
         )
         return _machine_state(await self._ask("show-machine", request, host.HostMachine))
+
+    async def begin_rehearsal(self, target_id: str, request: RehearsalRequest) -> None:
+        """See TargetProvider."""
+        message = host.RehearseHostPoint(target_id=target_id, **dict(request))
+        await self._ask("rehearse", message, host.HostRehearsal)
+
+    async def rehearsal_report(self, target_id: str, rehearsal_id: str) -> RehearsalReport | None:
+        """See TargetProvider."""
+        request = host.ShowHostRehearsal(target_id=target_id, rehearsal_id=rehearsal_id)
+        return (await self._ask("show-rehearsal", request, host.HostRehearsal)).report
+
+    async def end_rehearsal(self, target_id: str, rehearsal_id: str) -> None:
+        """See TargetProvider."""
+        request = host.EndHostRehearsal(target_id=target_id, rehearsal_id=rehearsal_id)
+        await self._ask("end-rehearsal", request, host.HostDone)
 
     async def stop_machines(self, target_id: str, *, timeout_s: int) -> None:
         """See TargetProvider."""

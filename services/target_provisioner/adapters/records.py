@@ -12,7 +12,7 @@ from services.target_provisioner.domain.target import Target
 from shared.store import Collection, OutgoingMessage, Store, TypedCollection
 
 SERVICE: Final = "target_provisioner"
-TARGETS: Final = Collection(name="targets", fields=("has_helper", "is_launching"))
+TARGETS: Final = Collection(name="targets", fields=("has_helper", "is_launching", "is_rehearsing"))
 
 
 class StoredTargets:

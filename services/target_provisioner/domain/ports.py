@@ -10,6 +10,7 @@ from contracts.envelope import Envelope
 from contracts.messages.agent import AttachedDisk
 from contracts.messages.identity import EnrolmentToken
 from contracts.messages.target_provisioner import DiskRequest, HealthCheck, ProvisionerEvent
+from contracts.rehearsal import RehearsalReport
 from services.target_provisioner.domain.provider import (
     FrozenDisks,
     HelperOrder,
@@ -17,6 +18,7 @@ from services.target_provisioner.domain.provider import (
     MachineOrder,
     MachineState,
     ProviderCensus,
+    RehearsalRequest,
 )
 from services.target_provisioner.domain.target import Target
 
@@ -63,6 +65,16 @@ class TargetProvider(Protocol):
     async def machine_state(self, target_id: str, layer_id: str, check: HealthCheck) -> MachineState:
         """One look, without waiting. healthy: login reached and the check's port answers."""
 
+    async def begin_rehearsal(self, target_id: str, request: RehearsalRequest) -> None:
+        """Begin it and return; whatever else is asked for of this target goes on meanwhile. Raises
+        SMS.TARGET.UNKNOWN for a point that there is not."""
+
+    async def rehearsal_report(self, target_id: str, rehearsal_id: str) -> RehearsalReport | None:
+        """None while it runs. Raises SMS.TARGET.UNKNOWN for one that was never begun."""
+
+    async def end_rehearsal(self, target_id: str, rehearsal_id: str) -> None:
+        """End what runs of it and remove its layer; one that there is not is no error."""
+
     async def stop_machines(self, target_id: str, *, timeout_s: int) -> None:
         """Power down every machine of the target; after timeout_s end it."""
 
@@ -72,7 +84,8 @@ class TargetProvider(Protocol):
         SMS.TARGET.RUNNING while a machine runs from the flattened disks of another layer."""
 
     async def release(self, target_id: str, *, only_temporary: bool) -> None:
-        """Remove helper, volume, layers and points, the replica staying as one raw file per disk; or everything."""
+        """Remove helper, volume, rehearsals, layers and points, the replica staying as one raw file per disk; or
+        everything."""
 
     async def census(self) -> ProviderCensus:
         """Everything that exists of all targets."""
@@ -97,7 +110,7 @@ class Targets(Protocol):
         """Write record and events at once, the cause being applied. Raises ConflictError, AlreadyAppliedError."""
 
     def watched(self) -> AsyncIterator[tuple[str, Target]]:
-        """(account, record) of every target with a helper or a machine that is starting."""
+        """(account, record) of every target with a helper, or with a machine or a rehearsal that has begun."""
 
     def all(self) -> AsyncIterator[tuple[str, Target]]:
         """(account, record) of every target."""

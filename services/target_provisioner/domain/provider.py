@@ -6,8 +6,10 @@ from typing import Literal
 
 from pydantic import Field
 
+from contracts.adaptation import TargetFacts
 from contracts.base import Model
-from contracts.inventory import Firmware
+from contracts.inventory import Firmware, SourceInventory
+from contracts.layout import TargetLayout
 from contracts.messages.agent import AttachedDisk
 from contracts.messages.target_provisioner import PortForward
 
@@ -68,6 +70,20 @@ class MachineState(Model):
     process_id: int = 0
     seconds: float = 0.0
     is_isolated: bool = True
+
+
+class RehearsalRequest(Model):
+    """A throw-away layer to adapt, to boot without a network, and to judge."""
+
+    rehearsal_id: str
+    point_id: str
+    layout: TargetLayout
+    inventory: SourceInventory
+    target_facts: TargetFacts
+    cpu_count: int
+    memory_bytes: int
+    firmware: Firmware
+    timeout_s: int
 
 
 class ProviderCensus(Model):

@@ -14,6 +14,7 @@ from contracts.messages.target_provisioner import (
     LaunchTarget,
     PointView,
     ProvisionTarget,
+    RehearseTarget,
     TargetMachine,
 )
 
@@ -44,11 +45,20 @@ class Launching(Model):
     actor: str = ""
 
 
+class Rehearsing(Model):
+    """A rehearsal that was begun and has no report yet. id: its own and its layer's."""
+
+    id: str
+    command: RehearseTarget
+    correlation_id: str = ""
+    actor: str = ""
+
+
 class Target(Model):
     """One target server. volume_id is "" when there is no volume, or when it was lost. volume_attached_at: None for
     a volume that an earlier version made.
 
-    has_helper and is_launching are what the watcher searches by.
+    has_helper, is_launching and is_rehearsing are what the watcher searches by.
     """
 
     id: str
@@ -71,6 +81,8 @@ class Target(Model):
     machine: TargetMachine | None = None
     launching: Launching | None = None
     is_launching: bool = False
+    rehearsing: Rehearsing | None = None
+    is_rehearsing: bool = False
     answers: tuple[Answer, ...] = ()
 
     def answer_to(self, request_id: str) -> Answer | None:
@@ -131,6 +143,11 @@ def without_machine(target: Target, layer_id: str) -> Target:
             "state": "provisioned",
         }
     )
+
+
+def without_rehearsal(target: Target) -> Target:
+    """The record after a rehearsal has ended."""
+    return target.model_copy(update={"rehearsing": None, "is_rehearsing": False})
 
 
 def released(target: Target) -> Target:

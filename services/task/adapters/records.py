@@ -13,6 +13,7 @@ from contracts.errors.task import TASK_NOT_FOUND, TASK_SERVER_BUSY
 from contracts.messages.task import HistoryEntry, ListTasks, TaskChanged, TaskCreated
 from services.task.domain.instructions import ServiceCommand, farewell, service_command
 from services.task.domain.phases import FINAL, Leg
+from services.task.domain.rehearsals import command_of
 from services.task.domain.task import Task
 from services.task.domain.view import v3_state
 from shared.store import Collection, DuplicateError, OutgoingMessage, Record, Store, Unique
@@ -174,6 +175,7 @@ def _messages(task: Task, cause: Envelope, besides: Sequence[ServiceCommand]) ->
     messages = [_outgoing(task, subjects.evt(task.account, "task", task.id, "changed"), changed, "changed", cause)]
     # A note changes nothing of the running step: what it asked for is under way.
     named = [] if entry.is_note else [("command", service_command(task)), ("farewell", farewell(task))]
+    named.append(("rehearsal", command_of(task)))
     named += [(f"besides-{number}", command) for number, command in enumerate(besides)]
     for kind, command in named:
         if command is not None:

@@ -93,7 +93,10 @@ def _finished(task: Task, event: TargetFinished) -> dict[str, Any]:
     finished: dict[str, Any] = {"disks": event.disks, "machine": machine, "layer_disks": (), "points": ()}
     if event.replica_disks:
         finished["replica_disks"] = event.replica_disks
-    return {"target": task.target.model_copy(update=finished)}
+    # One that still ran has ended with everything temporary.
+    has_verdict = task.rehearsal is not None and task.rehearsal.report is not None
+    kept = task.rehearsal if has_verdict else None
+    return {"target": task.target.model_copy(update=finished), "rehearsal": kept}
 
 
 def _helper_started(task: Task, event: HelperStarted) -> dict[str, Any]:

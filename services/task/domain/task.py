@@ -14,6 +14,7 @@ from contracts.messages.migration_project import MigrationChoices
 from contracts.messages.target_provisioner import PointView, TargetMachine
 from contracts.messages.task import HistoryEntry, Phase, TaskOptions
 from contracts.messages.template import TargetPlacement
+from contracts.rehearsal import RehearsalReport
 from contracts.speed_limit import SpeedLimit, SpeedLimits, SpeedPeriod
 from contracts.task_settings import ConfigurationSetting, ConsistencyResult, NetworkCheck, TaskAttributes
 from contracts.transfer import CopySummary, VerificationReport
@@ -73,6 +74,18 @@ class StepRun(Model):
     operation: str = ""
 
 
+class Rehearsal(Model):
+    """The last rehearsal. number counts them; begun_version: of the task's transition that asked for it. report: None
+    while it runs."""
+
+    number: int
+    request_id: str
+    point_id: str
+    begun_version: int
+    begun_at: datetime
+    report: RehearsalReport | None = None
+
+
 class Task(Model):
     """One migration. version counts transitions; epoch counts begun steps, so that a late answer is known as one.
 
@@ -127,6 +140,7 @@ class Task(Model):
     network_check: NetworkCheck | None = None
     consistency: tuple[ConsistencyResult, ...] = ()
     consistency_at: datetime | None = None
+    rehearsal: Rehearsal | None = None
 
     @property
     def phase(self) -> Phase:

@@ -6,7 +6,7 @@ from typing import Final
 
 from contracts.layout import TargetLayout
 from contracts.messages.agent import AgentProgress
-from contracts.messages.task import Phase, SubTask, TargetView, TaskView
+from contracts.messages.task import Phase, RehearsalView, SubTask, TargetView, TaskView
 from contracts.task_settings import ConsistencyResult
 from contracts.transfer import TransferProgress
 from services.task.domain.phases import Leg, Step
@@ -94,6 +94,7 @@ def show(task: Task, report: AgentProgress | None) -> TaskView:
         consistency_at=task.consistency_at,
         load=report.load if report else None,
         allowed_actions=allowed_actions(task),
+        rehearsal=_rehearsal(task),
     )
 
 
@@ -105,6 +106,7 @@ def listed(view: TaskView) -> TaskView:
             "layout": TargetLayout(firmware=view.layout.firmware, disks=(), volumes=()),
             "adaptation": None,
             "verification": None,
+            "rehearsal": None,
             "rounds": tuple(summary.model_copy(update=without_paths) for summary in view.rounds[-1:]),
         }
     )
@@ -124,6 +126,13 @@ def consistency_of(task: Task) -> tuple[ConsistencyResult, ...]:
         )
         for found in task.verification.directories
     )
+
+
+def _rehearsal(task: Task) -> RehearsalView | None:
+    last = task.rehearsal
+    if last is None:
+        return None
+    return RehearsalView(point_id=last.point_id, begun_at=last.begun_at, report=last.report)
 
 
 def _target(task: Task) -> TargetView:
