@@ -49,6 +49,9 @@ def _add_connection(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--secret-key-file", type=Path, metavar="FILE")
     parser.add_argument("--ca", type=Path, metavar="FILE", help="the CA certificate of the installation")
     parser.add_argument("--account", default="default")
+    parser.add_argument(
+        "--commands", choices=("allow", "forbid"), help="whether commands of the service's users may run on this server"
+    )
 
 
 def _run(chosen: argparse.Namespace) -> int:

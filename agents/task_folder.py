@@ -77,6 +77,21 @@ class TaskFolder:
             return None
         return kind, text
 
+    def write(self, name: str, text: str) -> None:
+        """Keep a small file of the work's own, on disk when this returns."""
+        _write_private(self.path / name, text.encode())
+
+    def read(self, name: str) -> str | None:
+        """What `write` kept; None when there is nothing."""
+        try:
+            return (self.path / name).read_text(encoding="utf-8")
+        except FileNotFoundError:
+            return None
+
+    def forget(self, name: str) -> None:
+        """Remove what `write` kept."""
+        (self.path / name).unlink(missing_ok=True)
+
     def forget_command(self) -> None:
         """The command has ended."""
         (self.path / _COMMAND).unlink(missing_ok=True)

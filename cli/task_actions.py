@@ -97,7 +97,11 @@ def cutover(
     data: DataOption = DEFAULT_DATA_FOLDER,
     output: OutputOption = OutputFormat.TABLE,
 ) -> None:
-    """Last sync round, new point and layer, target launched for good. Stop the source's services before."""
+    """Rounds until the rest is small, the last one, new point and layer, target launched for good.
+
+    What is to be done on the source around the last round is set by `sms task cutover-settings`; without that, stop
+    the source's services before.
+    """
     _act(data, task_id, TaskAction.CUTOVER, output, wait_for=_if(wait, "LAUNCHED"))
 
 

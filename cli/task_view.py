@@ -6,6 +6,7 @@ from typing import Any
 
 from rich.console import Console
 
+from cli.cutover_view import print_cutover
 from cli.output import cell, err, out, print_fields, print_table, size
 from cli.watch import progress_text
 from contracts.layout import TargetLayout
@@ -59,6 +60,8 @@ def print_task(task: TaskView) -> None:
         )
     if task.step_seconds:
         print_table(("step", "seconds"), ((name, f"{seconds:.1f}") for name, seconds in task.step_seconds.items()))
+    if task.cutover is not None:
+        print_cutover(task.cutover)
     if task.verification is not None:
         print_verification(task.verification)
     if task.rehearsal is not None:

@@ -33,8 +33,8 @@ _NEEDED = ("bus", "access_key", "secret_key_file", "ca")
 def install(options: Mapping[str, Any]) -> int:
     """Copy program, CA and credential to their places, and start the service, now and at every boot.
 
-    options: bus, access_key, secret_key_file, ca, account. Over an older installation it is an upgrade: the state,
-    and with it the server's identity, is kept. Raises MigrationError.
+    options: bus, access_key, secret_key_file, ca, account, commands. Over an older installation it is an upgrade: the
+    state, and with it the server's identity, is kept, and what its operator said of commands. Raises MigrationError.
     """
     _require_root()
     missing = [f"--{name.replace('_', '-')}" for name in _NEEDED if not options.get(name)]
@@ -80,8 +80,20 @@ def _configuration(options: Mapping[str, Any]) -> bytes:
         "ca": CA,
         "account": options.get("account") or "default",
         "state": STATE_FOLDER,
+        "commands": options.get("commands") or _commands_before(),
     }
     return json.dumps(kept, indent=2).encode() + b"\n"
+
+
+def _commands_before() -> str:
+    """What an older installation says of users' commands: an upgrade must not allow what was forbidden."""
+    try:
+        known = json.loads(Path(CONFIGURATION).read_text(encoding="utf-8")).get("commands", "allow")
+    except FileNotFoundError:
+        return "allow"
+    except (OSError, ValueError):
+        return "forbid"
+    return "forbid" if known != "allow" else "allow"
 
 
 def _read(path: Path) -> bytes:

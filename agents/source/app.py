@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from agents.session import AgentSession
+from agents.source.held import HeldSource
 from agents.source.inventory import collect
 from agents.source.transfer_work import TransferWork, unexpected
 from agents.task_folder import TaskFolder, task_folders
+from contracts.cutover import CommandOutcome, CutoverOutcome, CutoverWork
 from contracts.inventory import SourceInventory
 from contracts.messages.agent import (
     AgentCommand,
@@ -29,13 +31,15 @@ from contracts.messages.agent import (
     TransferCommand,
     VerifyVolumes,
 )
+from contracts.messages.cutover import CutOver, ReleaseSource
 
-_TRANSFERS: Final = (CopyVolumes, SyncVolumes, VerifyVolumes)
+_TRANSFERS: Final = (CopyVolumes, SyncVolumes, VerifyVolumes, CutOver)
 _C = TypeVar("_C", bound=AgentCommand)
 
 
 class SourceAgent:
-    """roots: mount point to a private view of that file system (`agents.source.bind`)."""
+    """roots: mount point to a private view of that file system (`agents.source.bind`). forbids_commands: why users'
+    commands are not run on this server, "" when they are."""
 
     def __init__(
         self,
@@ -46,6 +50,7 @@ class SourceAgent:
         roots: Mapping[str, Path],
         state_folder: Path,
         own_paths: Sequence[str],
+        forbids_commands: str = "",
     ) -> None:
         self._session = session
         self._inventory = inventory
@@ -53,6 +58,8 @@ class SourceAgent:
         self._roots = roots
         self._state_folder = state_folder
         self._own_paths = own_paths
+        self._forbids_commands = forbids_commands
+        self._waiting: dict[str, asyncio.Task[None]] = {}
         self._running: dict[str, TransferWork] = {}
         self._limits_known: dict[str, int] = {}
         self._is_stopping = False
@@ -65,6 +72,7 @@ class SourceAgent:
         for transfer in _TRANSFERS:
             self._serve(transfer, self.transfer)
         self._serve(StopWork, self.stop_work)
+        self._serve(ReleaseSource, self.release_source)
         self._serve(ForgetTask, self.forget_task)
         self._serve(CollectInventory, self.collect_inventory)
         session.on_command(RenewCertificate.VERB, RenewCertificate, self.renew_certificate)
@@ -78,6 +86,8 @@ class SourceAgent:
                 inventory=self._inventory,
             )
         )
+        for folder in task_folders(self._state_folder):
+            self._release_in_time(folder)
         await asyncio.gather(*(self._resume(command) for command in self._interrupted()))
         await asyncio.Event().wait()
 
@@ -106,6 +116,7 @@ class SourceAgent:
             roots=self._roots,
             own_paths=self._own_paths,
             swap_files=[file.path for file in self._inventory.swap_file_headers],
+            forbids_commands=self._forbids_commands,
             on_progress=self._report,
         )
         self._running[command.task_id] = work
@@ -116,6 +127,7 @@ class SourceAgent:
         if self._running.get(command.task_id) is work:
             del self._running[command.task_id]
             folder.forget_command()
+        self._release_in_time(folder)
         return result
 
     async def renew_certificate(self, command: RenewCertificate) -> None:
@@ -132,14 +144,19 @@ class SourceAgent:
             work.use_speed_limits(command.limits)
 
     async def stop_work(self, command: StopWork) -> AgentResult:
-        """Stop what runs for the task."""
+        """Stop what runs for the task, and give the server back to its users."""
         await self._stop(command.task_id)
         TaskFolder(self._state_folder, command.task_id).forget_command()
-        return AgentResult(task_id=command.task_id, epoch=command.epoch, verb=command.VERB)
+        return self._released(command, await self._release(command.task_id, "failed"))
+
+    async def release_source(self, command: ReleaseSource) -> AgentResult:
+        """The cutover has ended."""
+        return self._released(command, await self._release(command.task_id, command.outcome))
 
     async def forget_task(self, command: ForgetTask) -> AgentResult:
         """Remove every trace of the task."""
         await self._stop(command.task_id)
+        await self._release(command.task_id, "failed")
         self._limits_known.pop(command.task_id, None)
         TaskFolder(self._state_folder, command.task_id).remove()
         return AgentResult(task_id=command.task_id, epoch=command.epoch, verb=command.VERB)
@@ -155,6 +172,29 @@ class SourceAgent:
             AgentInventory(session_id=self._session.session_id, inventory=self._inventory)
         )
         return AgentResult(task_id=command.task_id, epoch=command.epoch, verb=command.VERB)
+
+    async def _release(self, task_id: str, outcome: CutoverOutcome) -> tuple[CommandOutcome, ...]:
+        waiting = self._waiting.pop(task_id, None)
+        if waiting is not None:
+            waiting.cancel()
+        return await asyncio.to_thread(HeldSource(TaskFolder(self._state_folder, task_id)).release, outcome)
+
+    def _release_in_time(self, folder: TaskFolder) -> None:
+        """A source that waits for the end of a cutover must not wait for ever, whoever has died meanwhile."""
+        left_s = HeldSource(folder).seconds_left()
+        if left_s is None or folder.remembered() is not None:
+            return
+
+        async def wait() -> None:
+            await asyncio.sleep(left_s)
+            await asyncio.to_thread(HeldSource(folder).release, "failed")
+
+        self._waiting[folder.task_id] = asyncio.create_task(wait(), name=f"held-{folder.task_id}")
+
+    @staticmethod
+    def _released(command: AgentCommand, outcomes: tuple[CommandOutcome, ...]) -> AgentResult:
+        work = CutoverWork(after=outcomes) if outcomes else None
+        return AgentResult(task_id=command.task_id, epoch=command.epoch, verb=command.VERB, cutover=work)
 
     def _interrupted(self) -> list[TransferCommand]:
         commands: list[TransferCommand] = []

@@ -46,10 +46,19 @@ def _unmount(target: Path) -> None:
     _libc.umount2(os.fsencode(target), _MNT_DETACH | _UMOUNT_NOFOLLOW)
 
 
+_home: list[int] = []
+
+
+def home_namespace() -> int | None:
+    """The mount namespace that this process was started in, as a descriptor; None while it is still there."""
+    return _home[0] if _home else None
+
+
 def _leave_shared_namespace() -> None:
     if len(os.listdir("/proc/self/task")) > 1:
         # Only the calling thread would change its namespace; the others would go on looking at covered folders.
         raise RuntimeError("private roots must be made before any thread is started")
+    _home[:] = [os.open("/proc/self/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)]
     _check(_libc.unshare(_CLONE_NEWNS), "unshare")
     _mount("none", Path("/"), "", _MS_REC | _MS_PRIVATE)
 

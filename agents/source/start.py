@@ -12,7 +12,7 @@ import sys
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from pydantic import ValidationError
 
@@ -36,6 +36,7 @@ class SourceOptions(Model):
     """How a source agent is started. access_key and secret_key_file are needed until it has enrolled.
 
     state: the agent's own folder; where it is not given, a mounted system gets one of its own for each installation.
+    commands: whether the users of the service may have commands run, and file systems frozen, on this server.
     """
 
     bus: str
@@ -45,6 +46,14 @@ class SourceOptions(Model):
     account: str = "default"
     root: Path = Path("/")
     state: Path | None = None
+    commands: Literal["allow", "forbid"] = "allow"
+
+    @property
+    def forbids_commands(self) -> str:
+        """Why no command of a user is run here; "" if they are."""
+        if self.commands == "forbid":
+            return "its operator has forbidden it"
+        return "" if self.root == Path("/") else f"it looks at a system mounted at {self.root}, which does not run"
 
     @property
     def state_folder(self) -> Path:
@@ -107,6 +116,7 @@ async def _serve(options: SourceOptions, inventory: SourceInventory, roots: Mapp
         roots=roots,
         state_folder=options.state_folder,
         own_paths=own_paths(options),
+        forbids_commands=options.forbids_commands,
     )
     serving = asyncio.ensure_future(agent.run())
     for number in (signal.SIGTERM, signal.SIGINT):

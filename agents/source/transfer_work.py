@@ -15,11 +15,14 @@ from typing import Final
 from agents.source.copy.rate_limit import local_minute
 from agents.source.copy.session import SourceSession
 from agents.source.copy.wire_meter import WireMeter
+from agents.source.cutover import Cutover, final_rounds
+from agents.source.held import HeldSource
 from agents.source.load import LoadMeter
 from agents.task_folder import TaskFolder
 from agents.transfer.tls import source_context
 from contracts.errors import Failure, MigrationError
 from contracts.errors.agent_work import AGENT_NO_VOLUME, AGENT_WORK_FAILED
+from contracts.errors.cutover import CUTOVER_COMMANDS_FORBIDDEN
 from contracts.layout import CopyVolume
 from contracts.messages.agent import (
     AgentProgress,
@@ -29,6 +32,7 @@ from contracts.messages.agent import (
     TransferCommand,
     VerifyVolumes,
 )
+from contracts.messages.cutover import CutOver
 from contracts.speed_limit import SpeedLimit, SpeedLimits
 from contracts.transfer import TransferProgress
 
@@ -40,7 +44,8 @@ OnProgress = Callable[[AgentProgress], None]
 class TransferWork:
     """Carries out one TransferCommand.
 
-    roots: mount point to a private view of that file system. on_progress is called in the event loop.
+    roots: mount point to a private view of that file system. forbids_commands: why users' commands are not run on
+    this server, "" when they are. on_progress is called in the event loop.
     """
 
     def __init__(
@@ -51,6 +56,7 @@ class TransferWork:
         roots: Mapping[str, Path],
         own_paths: Sequence[str],
         swap_files: Sequence[str] = (),
+        forbids_commands: str = "",
         on_progress: OnProgress,
     ) -> None:
         self.command = command
@@ -58,6 +64,8 @@ class TransferWork:
         self._roots = roots
         self._own_paths = own_paths
         self._swap_files = swap_files
+        self._forbids_commands = forbids_commands
+        self._cutover: Cutover | None = None
         self._on_progress = on_progress
         self._loop = asyncio.get_running_loop()
         self._session: SourceSession | None = None
@@ -82,9 +90,11 @@ class TransferWork:
         try:
             return await asyncio.to_thread(self._transfer_at_priority, result)
         except MigrationError as error:
-            return result.model_copy(update={"failure": error.failure})
+            failure = error.failure
         except Exception as error:  # noqa: BLE001 - the edge of the agent's work: the task must learn of it
-            return result.model_copy(update={"failure": unexpected(command.VERB, command.task_id, error)})
+            failure = unexpected(command.VERB, command.task_id, error)
+        work = self._cutover.work if self._cutover else None
+        return result.model_copy(update={"failure": failure, "cutover": work})
 
     async def stop(self) -> None:
         """End the work and wait for it; what has been copied stays."""
@@ -148,10 +158,29 @@ class TransferWork:
         match command:
             case VerifyVolumes():
                 return result.model_copy(update={"verification": session.verify()})
+            case CutOver():
+                return self._cut_over(command, session, result)
+            case SyncVolumes() if command.is_final:
+                last, work = final_rounds(session, command)
+                return result.model_copy(update={"summary": last, "cutover": work})
             case SyncVolumes():
                 return result.model_copy(update={"summary": session.sync(command.round_number)})
             case _:
                 return result.model_copy(update={"summary": session.copy()})
+
+    def _cut_over(self, command: CutOver, session: SourceSession, result: AgentResult) -> AgentResult:
+        if self._forbids_commands:
+            raise MigrationError(CUTOVER_COMMANDS_FORBIDDEN, task_id=command.task_id, reason=self._forbids_commands)
+        self._cutover = Cutover(
+            command,
+            session,
+            HeldSource(self._folder),
+            roots=self._roots,
+            state_folder=self._folder.path,
+            must_stop=lambda: self._has_stopped,
+        )
+        last = self._cutover.carry_out()
+        return result.model_copy(update={"summary": last, "cutover": self._cutover.work})
 
     def _reachable(self, volume: CopyVolume) -> CopyVolume:
         root = self._roots.get(volume.mount_point)

@@ -9,6 +9,7 @@ from typing import ClassVar, Literal
 
 from contracts.adaptation import AdaptationReport, TargetFacts
 from contracts.base import Message, MessageKind, Model
+from contracts.cutover import CutoverWork
 from contracts.errors import Failure
 from contracts.inventory import SourceInventory
 from contracts.layout import CopyVolume, TargetLayout
@@ -105,7 +106,8 @@ class AgentProgress(Message):
 
 
 class AgentResult(Message):
-    """Status ``result``: a command has ended. failure is None when it succeeded; the other fields by verb."""
+    """Status ``result``: a command has ended. failure is None when it succeeded; the other fields by verb. cutover:
+    also of one that failed, as far as it came."""
 
     TYPE: ClassVar[str] = "sms.agent.result"
     KIND: ClassVar[MessageKind] = "status"
@@ -118,6 +120,7 @@ class AgentResult(Message):
     summary: CopySummary | None = None
     verification: VerificationReport | None = None
     adaptation: AdaptationReport | None = None
+    cutover: CutoverWork | None = None
 
 
 class CommandAcknowledged(Message):
@@ -210,11 +213,13 @@ class CopyVolumes(TransferCommand):
 
 
 class SyncVolumes(TransferCommand):
-    """One sync round against the catalogue. Answers summary."""
+    """One sync round against the catalogue. Answers summary. is_final: rounds until the rest is small, numbered on
+    from round_number; the summary is the last one's, cutover has the others."""
 
     TYPE: ClassVar[str] = "sms.agent.command.sync"
     VERB: ClassVar[str] = "sync"
     round_number: int
+    is_final: bool = False
 
 
 class VerifyVolumes(TransferCommand):

@@ -8,6 +8,7 @@ from typing import ClassVar, Literal
 
 from contracts.adaptation import AdaptationReport
 from contracts.base import Message, MessageKind, Model
+from contracts.cutover import CutoverReport
 from contracts.errors import Failure
 from contracts.layout import TargetLayout
 from contracts.messages.agent import AgentLoad, AttachedDisk
@@ -189,7 +190,7 @@ class TaskView(Model):
     step: what is being done now. rounds: summaries of the full copy (round 0) and of every sync round.
     step_seconds: how long each finished step took, by name, the last run of each. placement and choices: as they were
     taken from the template and the project when the task was made. consistency: of the last verification, at
-    consistency_at. load: while a transfer runs.
+    consistency_at. load: while a transfer runs. cutover: of the last one, also while it runs.
     """
 
     id: str
@@ -228,6 +229,7 @@ class TaskView(Model):
     consistency: tuple[ConsistencyResult, ...] = ()
     consistency_at: datetime | None = None
     load: AgentLoad | None = None
+    cutover: CutoverReport | None = None
     allowed_actions: tuple[TaskAction, ...] = ()
     rehearsal: RehearsalView | None = None
 

@@ -29,6 +29,7 @@ from services.task.domain.answers import (
     learn_from_agent,
     learn_from_provisioner,
 )
+from services.task.domain.cutover import learn_cutover
 from services.task.domain.instructions import agent_command, is_source_step, renewal_request_id
 from services.task.domain.phases import NEEDS_HELPER_VOLUME, Step
 from services.task.domain.ports import Clock, Lane, Tasks
@@ -113,9 +114,10 @@ class AnswerHandlers:
                 return None
             cause = self._cause(f"{result.verb} ended", envelope)
             failure = failure_of(result)
-            learned = learn_from_agent(task, result)
+            learned = learn_from_agent(task, result) if failure is None or result.adaptation else {}
+            learned |= learn_cutover(task, result, cause.at)
             if failure is not None:
-                known = task.model_copy(update=learned) if result.adaptation else task
+                known = task.model_copy(update=learned)
                 has_stopped = task.step is not None and is_source_step(task.step)
                 return fail(known, failure, cause, source_has_stopped=has_stopped)
             return succeed(task, cause, **learned)

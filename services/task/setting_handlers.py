@@ -10,6 +10,7 @@ from typing import Any
 from contracts.envelope import Envelope
 from contracts.errors import MigrationError
 from contracts.errors.task import TASK_NOT_FOUND
+from contracts.messages.cutover import SetCutover, ShowCutover, TaskCutover
 from contracts.messages.reply import Accepted
 from contracts.messages.task_settings import (
     ConfigureTask,
@@ -97,6 +98,20 @@ class SettingHandlers:
         key = checked_key(request.key) if request.key else None
         settings = tuple(setting for setting in task.configuration if key in {None, setting.key})
         return TaskConfiguration(task_id=task.id, migration_type=task.migration_type, settings=settings)
+
+    async def set_cutover(self, request: SetCutover, envelope: Envelope) -> Accepted:
+        """What a cutover does on the source; one that runs goes on as it began."""
+
+        def decide(task: Task) -> Task:
+            return note(task, self._cause("cutover settings", envelope), cutover_settings=request.settings)
+
+        await self._change(request.task_id, request.idempotency_key, envelope, decide)
+        return Accepted(id=request.task_id)
+
+    async def show_cutover(self, request: ShowCutover, envelope: Envelope) -> TaskCutover:
+        """The settings with their commands."""
+        task = await self._tasks.load(envelope.account, request.task_id)
+        return TaskCutover(task_id=task.id, settings=task.cutover_settings)
 
     async def record_network_check(self, request: RecordNetworkCheck, envelope: Envelope) -> Accepted:
         """The newest one is kept."""

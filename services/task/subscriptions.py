@@ -12,6 +12,7 @@ from contracts.messages.certificate_issuer import (
     CertificateIssued,
     CertificateRefused,
 )
+from contracts.messages.cutover import SetCutover, ShowCutover
 from contracts.messages.migration_project import (
     CreateProject,
     DeleteProject,
@@ -153,6 +154,8 @@ def subscribe_settings(bus: ServiceBus, settings: SettingHandlers) -> None:
     bus.on_request(req("task", "speed-limits"), ShowSpeedLimits, settings.speed_limits)
     bus.on_request(req("task", "configure"), ConfigureTask, settings.configure)
     bus.on_request(req("task", "configuration"), ShowConfiguration, settings.configuration)
+    bus.on_request(req("task", "set-cutover"), SetCutover, settings.set_cutover)
+    bus.on_request(req("task", "show-cutover"), ShowCutover, settings.show_cutover)
     bus.on_request(req("task", "record-network-check"), RecordNetworkCheck, settings.record_network_check)
     bus.on_request(req("task", "record-consistency"), RecordConsistency, settings.record_consistency)
 

@@ -35,10 +35,10 @@ class Role:
         if self.name == "foreign root":
             return kind != "account" or is_own_account
         if self.name in {"full", "foreign full"}:
-            return kind not in IDENTITY_TYPES or is_own_account
+            return kind not in IDENTITY_TYPES | {"command"} or is_own_account
         if self.name == "reader":
             is_query = verb in {"get", "list"} or action == "sms:event:subscribe"
-            return (is_query and kind not in IDENTITY_TYPES | {"agent"}) or is_own_account
+            return (is_query and kind not in IDENTITY_TYPES | {"agent", "command"}) or is_own_account
         return kind == "agent" if self.name == "agent" else False
 
 

@@ -9,6 +9,7 @@ from fastapi import Query
 
 from contracts.api_views import InstallationStatus, PointList, ServiceStatus
 from contracts.errors import MigrationError
+from contracts.messages.cutover import SetCutover, ShowCutover, TaskCutover
 from contracts.messages.feasibility import CheckServer, FeasibilityDetails
 from contracts.messages.registry import ListServers, ServerDetails, ServerList, ShowServer
 from contracts.messages.reply import Accepted, HealthReply, HealthRequest
@@ -28,7 +29,7 @@ from contracts.messages.task import (
 from contracts.permissions import BUS_USERS
 from services.gateway.api.call import ApiCall, Call
 from services.gateway.api.router import ApiRouter
-from services.gateway.domain.wire.details import NewTask, TaskAct
+from services.gateway.domain.wire.details import CutoverBody, NewTask, TaskAct
 from services.gateway.routes.tasks_handlers import tasks_page
 
 router = ApiRouter(tag="details")
@@ -114,6 +115,29 @@ async def rehearse_task(call: ApiCall, task_id: str) -> Accepted:
     """Boot a throw-away layer over the newest point, without a network; its verdict is in the task's details."""
     request = RehearseTask(idempotency_key=call.idempotency_key, task_id=task_id)
     return await call.ask("task", "rehearse", request, Accepted)
+
+
+@router.put(
+    "/v3/tasks/{task_id}/cutover-settings",
+    action="sms:command:set",
+    resource="task:{task_id}",
+    operation_id="set_cutover_settings",
+)
+async def set_cutover_settings(call: ApiCall, task_id: str, body: CutoverBody) -> Accepted:
+    """Set the commands that run as root on the source around a cutover's last round, and the freeze."""
+    fields = body.model_dump() | {"idempotency_key": call.idempotency_key, "task_id": task_id}
+    return await call.ask("task", "set-cutover", SetCutover.model_validate(fields), Accepted)
+
+
+@router.get(
+    "/v3/tasks/{task_id}/cutover-settings",
+    action="sms:command:get",
+    resource="task:{task_id}",
+    operation_id="show_cutover_settings",
+)
+async def show_cutover_settings(call: ApiCall, task_id: str) -> TaskCutover:
+    """What a cutover of the task does on the source."""
+    return await call.ask("task", "show-cutover", ShowCutover(task_id=task_id), TaskCutover)
 
 
 @router.get(

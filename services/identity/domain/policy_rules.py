@@ -11,11 +11,11 @@ from contracts.errors import MigrationError
 from contracts.errors.access import POLICY_ACTION, POLICY_CONDITION, POLICY_RESOURCE, POLICY_SIZE
 from services.identity.domain.conditions import OPERATORS, SOURCE_ADDRESS_KEY, read_network
 from services.identity.domain.names import matches_segment
-from services.identity.domain.system_policies import AGENT_TYPE, IDENTITY_TYPES, MIGRATION_TYPES
+from services.identity.domain.system_policies import AGENT_TYPE, COMMAND_TYPE, IDENTITY_TYPES, MIGRATION_TYPES
 
 MAX_STATEMENTS: Final = 20
 MAX_VALUES: Final = 100
-_SMS_TYPES: Final = (*MIGRATION_TYPES, *IDENTITY_TYPES, AGENT_TYPE)
+_SMS_TYPES: Final = (*MIGRATION_TYPES, *IDENTITY_TYPES, AGENT_TYPE, COMMAND_TYPE)
 _SERVICES: Final = ("sms", "ecs", "evs", "ims", "vpc", "obs")
 _ACTION_PART: Final = re.compile(r"[A-Za-z_*-]{1,64}")
 _RESOURCE_PART: Final = re.compile(r"[A-Za-z0-9_.@+=,*-]{1,128}")

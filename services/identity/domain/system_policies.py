@@ -27,6 +27,8 @@ MIGRATION_TYPES: Final = (
 )
 IDENTITY_TYPES: Final = ("account", "user", "group", "policy", "credential")
 AGENT_TYPE: Final = "agent"
+# Commands that run as root on a source server: in no policy of the system, so only who is given it by name may.
+COMMAND_TYPE: Final = "command"
 
 
 @dataclass(frozen=True, kw_only=True)

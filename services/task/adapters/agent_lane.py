@@ -79,7 +79,7 @@ class AgentLane:
                     log("command refused", level=logging.WARNING, task_id=task.id, code=answer.failure.code)
                     await self._refused(task, answer.failure)
                 elif task.step in MAY_BE_SKIPPED:
-                    await self._wait_then_skip(task, began)
+                    await self._wait_then_skip(task, began + command.takes_s)
                 return
             if task.step in MAY_BE_SKIPPED and self._has_waited(began):
                 await self._skipped(task)

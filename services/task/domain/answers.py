@@ -60,7 +60,7 @@ def learn_from_provisioner(task: Task, event: ProvisionerEvent) -> dict[str, Any
             return {"target": task.target.model_copy(update=layer)}
         case TargetLaunched():
             launched = {"machine": event.machine, "launched_layer_id": event.machine.layer_id}
-            return {"target": task.target.model_copy(update=launched)}
+            return {"target": task.target.model_copy(update=launched), "boot_s": event.boot_seconds}
         case TargetFinished():
             return _finished(task, event)
         case TargetReleased():
@@ -124,13 +124,20 @@ def _prepared(task: Task, result: AgentResult) -> dict[str, Any]:
 
 
 def _round(task: Task, result: AgentResult) -> dict[str, Any]:
-    summary = result.summary or CopySummary(round_number=task.round_number)
-    kept = {
-        "round_number": task.round_number,
-        "skipped_paths": summary.skipped_paths[:_PATHS_KEPT],
-        "changing_paths": summary.changing_paths[:_PATHS_KEPT],
-    }
-    return {"rounds": (*task.rounds[-_ROUNDS_KEPT:], summary.model_copy(update=kept))}
+    earlier = result.cutover.rounds if result.cutover else ()
+    summaries = (*earlier, result.summary or CopySummary(round_number=task.round_number))
+    numbered = (_kept(summary, task.round_number + number) for number, summary in enumerate(summaries))
+    return {"rounds": (*task.rounds[-_ROUNDS_KEPT:], *numbered)}
+
+
+def _kept(summary: CopySummary, round_number: int) -> CopySummary:
+    return summary.model_copy(
+        update={
+            "round_number": round_number,
+            "skipped_paths": summary.skipped_paths[:_PATHS_KEPT],
+            "changing_paths": summary.changing_paths[:_PATHS_KEPT],
+        }
+    )
 
 
 def _verified(_: Task, result: AgentResult) -> dict[str, Any]:

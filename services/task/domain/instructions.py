@@ -12,10 +12,11 @@ from typing import Any, Final
 from contracts.adaptation import TargetFacts
 from contracts.base import Message
 from contracts.messages import agent, certificate_issuer, identity, target_provisioner
+from contracts.messages.cutover import CutOver, ReleaseSource
 from contracts.messages.target_provisioner import DiskRequest
 from contracts.task_settings import ConfigurationKey
 from services.task.domain.configuration import folders_of
-from services.task.domain.phases import SOURCE_IS_BUSY, Step
+from services.task.domain.phases import SOURCE_IS_BUSY, Leg, Step
 from services.task.domain.task import Task
 
 
@@ -30,10 +31,12 @@ class ServiceCommand:
 
 @dataclass(frozen=True)
 class AddressedCommand:
-    """A command to one agent, repeated until the agent has acknowledged it."""
+    """A command to one agent, repeated until the agent has acknowledged it. takes_s: how long it may well take, beyond
+    the usual, where it is not waited for for ever."""
 
     agent_id: str
     message: agent.AgentCommand
+    takes_s: float = 0.0
 
 
 def service_command(task: Task) -> ServiceCommand | None:
@@ -231,7 +234,14 @@ def _copy(task: Task) -> AddressedCommand:
 
 def _sync(task: Task) -> AddressedCommand:
     fields = _transfer(task, also_excluded=ConfigurationKey.SYNC_EXCLUDE_DIR, only=ConfigurationKey.ONLY_SYNC_DIR)
-    return _to_source(task, agent.SyncVolumes(**fields, round_number=task.round_number))
+    if task.leg is not Leg.CUTTING_OVER:
+        return _to_source(task, agent.SyncVolumes(**fields, round_number=task.round_number))
+    settings = task.cutover_settings
+    # An agent that does not know these commands must refuse them, not leave them out.
+    if settings.touches_source:
+        wanted = {name: getattr(settings, name) for name in type(settings).model_fields}
+        return _to_source(task, CutOver(**fields, round_number=task.round_number, is_final=True, **wanted))
+    return _to_source(task, agent.SyncVolumes(**fields, round_number=task.round_number, is_final=True))
 
 
 def _verify(task: Task) -> AddressedCommand:
@@ -282,6 +292,12 @@ def _stop_source(task: Task) -> AddressedCommand:
     return _to_source(task, agent.StopWork(task_id=task.id, epoch=task.epoch))
 
 
+def _release_source(task: Task) -> AddressedCommand:
+    message = ReleaseSource(task_id=task.id, epoch=task.epoch, outcome="launched")
+    takes_s = sum(command.timeout_s for command in task.cutover_settings.after)
+    return AddressedCommand(task.server_id, message, takes_s)
+
+
 def _forget_source(task: Task) -> AddressedCommand:
     return _to_source(task, agent.ForgetTask(task_id=task.id, epoch=task.epoch))
 
@@ -326,8 +342,17 @@ _AGENT_COMMANDS: Final[dict[Step, Callable[[Task], AddressedCommand]]] = {
     Step.DETACH: _detach,
     Step.ADAPT: _adapt,
     Step.STOP_SOURCE: _stop_source,
+    Step.RELEASE_SOURCE: _release_source,
     Step.FORGET_SOURCE: _forget_source,
 }
 _SOURCE_STEPS: Final = frozenset(
-    {Step.SOURCE_KEY, Step.COPY, Step.SYNC, Step.VERIFY, Step.STOP_SOURCE, Step.FORGET_SOURCE}
+    {
+        Step.SOURCE_KEY,
+        Step.COPY,
+        Step.SYNC,
+        Step.VERIFY,
+        Step.STOP_SOURCE,
+        Step.RELEASE_SOURCE,
+        Step.FORGET_SOURCE,
+    }
 )

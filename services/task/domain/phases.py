@@ -32,6 +32,7 @@ class Step(StrEnum):
     ADAPT = "ADAPT"
     LAUNCH = "LAUNCH"
     STOP_SOURCE = "STOP_SOURCE"
+    RELEASE_SOURCE = "RELEASE_SOURCE"
     FINISH = "FINISH"
     RELEASE = "RELEASE"
     FORGET_SOURCE = "FORGET_SOURCE"
@@ -53,6 +54,7 @@ class Leg(StrEnum):
     LAUNCHED = "LAUNCHED"
     SYNCING = "SYNCING"
     CUTTING_OVER = "CUTTING_OVER"
+    RELEASING = "RELEASING"
     VERIFYING = "VERIFYING"
     SKIPPING = "SKIPPING"
     FINISHING = "FINISHING"
@@ -95,8 +97,10 @@ LEGS: Final[dict[Leg, Plan]] = {
     Leg.LAUNCHED: Plan(Phase.LAUNCHED),
     Leg.SYNCING: Plan(Phase.SYNCING, (*_CHANNEL, Step.SYNC), then=Leg.LAUNCHING),
     Leg.CUTTING_OVER: Plan(
-        Phase.CUTTING_OVER, (*_CHANNEL, Step.SYNC, Step.DETACH, Step.TAKE_POINT, *_LAUNCH), then=Leg.LAUNCHED
+        Phase.CUTTING_OVER, (*_CHANNEL, Step.SYNC, Step.DETACH, Step.TAKE_POINT, *_LAUNCH), then=Leg.RELEASING
     ),
+    # The target has taken over: what the source has kept for that moment is run. Without such commands it is passed by.
+    Leg.RELEASING: Plan(Phase.CUTTING_OVER, (Step.RELEASE_SOURCE,), then=Leg.LAUNCHED),
     Leg.VERIFYING: Plan(Phase.LAUNCHED, (*_CHANNEL, Step.VERIFY, Step.DETACH), then=Leg.LAUNCHED),
     Leg.SKIPPING: Plan(Phase.LAUNCHED, (Step.STOP_SOURCE, Step.DETACH), then=Leg.LAUNCHED),
     Leg.FINISHING: Plan(Phase.LAUNCHED, (Step.FINISH, Step.FORGET_SOURCE, Step.DESTROY_AUTHORITY), then=Leg.FINISHED),
@@ -125,7 +129,7 @@ AT_REST: Final = frozenset(leg for leg, plan in LEGS.items() if not plan.steps)
 FINAL: Final = frozenset({Leg.FINISHED, Leg.DELETED})
 NEEDS_POINT: Final = frozenset({TaskAction.LAUNCH, TaskAction.SYNC, TaskAction.CUTOVER, TaskAction.VERIFY})
 # What waits for an agent that may be gone for good must not keep a task from ending.
-MAY_BE_SKIPPED: Final = frozenset({Step.FORGET_SOURCE})
+MAY_BE_SKIPPED: Final = frozenset({Step.FORGET_SOURCE, Step.RELEASE_SOURCE})
 # While one of these runs, the source sends data: ending the step from elsewhere must stop the source first.
 SOURCE_IS_BUSY: Final = frozenset({Step.COPY, Step.SYNC, Step.VERIFY})
 NEEDS_HELPER_VOLUME: Final = frozenset({Step.PREPARE_TARGET, Step.COPY, Step.SYNC, Step.VERIFY, Step.ADAPT})
@@ -164,7 +168,7 @@ ACTIONS: Final[dict[tuple[Leg, TaskAction], Leg]] = {
     **{
         (leg, TaskAction.DELETE): Leg.DELETING
         for leg in Leg
-        if leg not in {Leg.CUTTING_OVER, Leg.FINISHING, Leg.STOPPING, Leg.DELETING, Leg.DELETED}
+        if leg not in {Leg.CUTTING_OVER, Leg.RELEASING, Leg.FINISHING, Leg.STOPPING, Leg.DELETING, Leg.DELETED}
     },
 }
 # Where a leg that ended early begins again, by the step that it ended in; a leg not named here, or a step
@@ -176,7 +180,7 @@ RESUME_IN: Final[dict[tuple[Leg, Step], Leg]] = {
     **{(Leg.VERIFYING, step): Leg.LAUNCHED for step in (*_CHANNEL, Step.VERIFY, Step.DETACH)},
 }
 # A verification or a finish that fails leaves a launched target as it is, with the failure shown.
-FAILS_AT_REST: Final = frozenset({Leg.VERIFYING, Leg.SKIPPING, Leg.FINISHING})
+FAILS_AT_REST: Final = frozenset({Leg.VERIFYING, Leg.SKIPPING, Leg.FINISHING, Leg.RELEASING})
 
 
 def next_place(leg: Leg, step: Step, *, is_checked_first: bool = False) -> tuple[Leg, Step | None]:

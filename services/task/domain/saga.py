@@ -16,6 +16,7 @@ from contracts.errors.task import (
 )
 from contracts.errors.task_settings import TASK_NOTHING_TO_SKIP
 from contracts.messages.task import HistoryEntry, TaskAction
+from services.task.domain.cutover import launched
 from services.task.domain.phases import (
     ACTIONS,
     FAILS_AT_REST,
@@ -65,7 +66,7 @@ def act(
     if task.leg in {Leg.PAUSED, Leg.FAILED}:
         changes["launch_failure"] = task.failure
     if action is TaskAction.CUTOVER:
-        changes["is_cutting_over"] = True
+        changes |= {"is_cutting_over": True, "cutover": None, "is_source_held": False}
     if action is TaskAction.SYNC:
         changes["is_cutting_over"] = False
     if action in {TaskAction.SYNC, TaskAction.CUTOVER}:
@@ -106,11 +107,15 @@ def succeed(task: Task, cause: Cause, **learned: Any) -> Task:
     leg, step = next_place(task.leg, task.step, is_checked_first=task.checks_consistency)
     if task.step is Step.VERIFY:
         learned["consistency_at"] = cause.at
+    if task.step is Step.RELEASE_SOURCE:
+        learned["is_source_held"] = False
     known = task.model_copy(update=learned)
     while step in _KEY_STEPS and _certificates_hold(known, cause.at):
         leg, step = next_place(leg, step)
-    if leg is Leg.LAUNCHED and task.step is Step.LAUNCH and task.is_cutting_over:
-        learned |= {"is_cut_over": True, "is_cutting_over": False}
+    if step is Step.RELEASE_SOURCE and not known.is_source_held:
+        leg, step = next_place(leg, step)
+    if task.step is Step.LAUNCH and task.is_cutting_over:
+        learned |= {"is_cut_over": True, "is_cutting_over": False, "cutover": launched(known, cause.at)}
     if leg in FINAL:
         learned["finished_at"] = cause.at
     failure = task.failure if leg is Leg.PAUSED else None
@@ -132,7 +137,11 @@ def fail(task: Task, failure: Failure, cause: Cause, *, source_has_stopped: bool
     if task.leg is Leg.DELETING:
         return _enter(task, Leg.FAILED, None, cause, failure=failure, resume_leg=Leg.DELETING)
     resume_leg = _resume_leg(task)
-    if task.step in SOURCE_IS_BUSY and not source_has_stopped:
+    is_held = task.is_source_held and task.leg is Leg.CUTTING_OVER
+    if is_held:
+        # The source is given back to its users and goes on writing: what was copied is no longer the last word.
+        resume_leg = Leg.CUTTING_OVER
+    if is_held or (task.step in SOURCE_IS_BUSY and not source_has_stopped):
         return _enter(task, Leg.STOPPING, first_step(Leg.STOPPING), cause, failure=failure, resume_leg=resume_leg)
     if task.leg in FAILS_AT_REST:
         return _enter(task, _home(task)[0], None, cause, failure=failure)

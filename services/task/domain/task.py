@@ -6,6 +6,7 @@ from datetime import datetime
 
 from contracts.adaptation import AdaptationReport
 from contracts.base import Model
+from contracts.cutover import CutoverReport, CutoverSettings
 from contracts.errors import Failure
 from contracts.inventory import SourceInventory
 from contracts.layout import TargetLayout
@@ -91,9 +92,11 @@ class Task(Model):
 
     resume_leg: where `start` goes from PAUSED or FAILED. is_cutting_over: the next launch is the cutover's.
     failure: why the task rests where it does; kept in STOPPING for the PAUSED that follows. launch_failure: why
-    there is no launched target to go back to after a verification. last_entry: the row
-    of the history that the last transition adds (rows are kept apart, a record has a bounded size). operation: what
-    the user asked for last. consistency: as an agent that speaks HTTP has reported it; our own reports verification.
+    there is no launched target to go back to after a verification. last_entry: the row of the history that the last
+    transition adds (rows are kept apart, a record has a bounded size). operation: what the user asked for last.
+    cutover: what the last cutover did so far. is_source_held: commands of the user are owed to the source. boot_s:
+    how long the target's last boot took. consistency: as an agent that speaks HTTP has reported it; our own reports
+    verification.
     """
 
     id: str
@@ -116,6 +119,10 @@ class Task(Model):
     resume_leg: Leg | None = None
     is_cutting_over: bool = False
     is_cut_over: bool = False
+    cutover_settings: CutoverSettings = CutoverSettings()
+    cutover: CutoverReport | None = None
+    is_source_held: bool = False
+    boot_s: float | None = None
     round_number: int = 0
     rounds: tuple[CopySummary, ...] = ()
     channel: Channel = Channel()

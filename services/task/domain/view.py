@@ -93,6 +93,7 @@ def show(task: Task, report: AgentProgress | None) -> TaskView:
         consistency=consistency_of(task),
         consistency_at=task.consistency_at,
         load=report.load if report else None,
+        cutover=task.cutover,
         allowed_actions=allowed_actions(task),
         rehearsal=_rehearsal(task),
     )

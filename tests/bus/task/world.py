@@ -17,6 +17,7 @@ import nats
 from nats.aio.msg import Msg
 
 from contracts.base import Message
+from contracts.cutover import CommandOutcome, CutoverWork
 from contracts.envelope import Envelope
 from contracts.errors import ErrorCode
 from contracts.feasibility import FeasibilityReport
@@ -68,7 +69,8 @@ def inventory() -> SourceInventory:
 
 class World:
     """fails: command verb to the number of times that it fails before it succeeds. silent: verbs that no agent
-    acknowledges. held: verbs that are acknowledged and never end."""
+    acknowledges. held: verbs that are acknowledged and never end. heard: what the task service says of tasks, as
+    (what, message)."""
 
     def __init__(self) -> None:
         self.commands: Counter[str] = Counter()
@@ -80,6 +82,7 @@ class World:
         self.delay_s = 0.0
         self.held: set[str] = set()
         self.certificate_life = timedelta(hours=1)
+        self.heard: list[tuple[str, dict[str, Any]]] = []
 
     async def start(self, url: str) -> None:
         self._client = await nats.connect(url)
@@ -88,9 +91,13 @@ class World:
         await self._client.subscribe("sms.v1.agent.*.*.cmd.*", cb=self._obey)
         await self._client.subscribe("sms.v1.cmd.target_provisioner.*", cb=self._provision)
         await self._client.subscribe("sms.v1.cmd.certificate_issuer.*", cb=self._certify)
+        await self._client.subscribe("sms.v1.evt.*.task.>", cb=self._hear)
 
     async def stop(self) -> None:
         await self._client.close()
+
+    async def _hear(self, raw: Msg) -> None:
+        self.heard.append((raw.subject.rsplit(".", 1)[1], json.loads(raw.data)))
 
     async def forge(self, result: AgentResult, *, agent_id: str) -> None:
         """An agent says this on its own subjects."""
@@ -185,6 +192,12 @@ def _answers(verb: str) -> dict[str, Any]:
             return {"port": 4433}
         case "copy" | "sync":
             return {"summary": CopySummary(round_number=0, files_sent=3, bytes_sent=10)}
+        case "cut-over":
+            outcome = CommandOutcome(name="before 1", exit_code=0, output="stopped")
+            work = CutoverWork(before=(outcome,), before_s=1, last_round_s=2, downtime_s=3)
+            return {"summary": CopySummary(round_number=0, files_sent=3, bytes_sent=10), "cutover": work}
+        case "release-source" | "stop-work":
+            return {"cutover": CutoverWork(after=(CommandOutcome(name="after 1", exit_code=0, output="started"),))}
         case "verify":
             return {"verification": VerificationReport(files=3)}
         case _:

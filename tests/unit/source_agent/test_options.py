@@ -48,3 +48,14 @@ def test_an_authority_that_cannot_be_read_is_told_with_its_path(tmp_path: Path) 
     chosen = options(tmp_path, root=tmp_path, ca=tmp_path / "none.pem")
     with pytest.raises(MigrationError, match=r"none\.pem"):
         _ = chosen.state_folder
+
+
+@pytest.mark.parametrize(
+    ("options", "is_allowed"),
+    [({}, True), ({"commands": "forbid"}, False), ({"root": "/mnt"}, False), ({"commands": "allow"}, True)],
+)
+def test_commands_are_run_where_the_operator_allows_it_on_the_running_system(
+    options: dict[str, object], is_allowed: bool
+) -> None:
+    found = SourceOptions.from_arguments({"bus": "tls://b:1", "ca": "/ca.pem", **options})
+    assert (found.forbids_commands == "") is is_allowed

@@ -2,8 +2,13 @@ from __future__ import annotations
 
 import pytest
 
+from contracts.cutover import CommandOutcome, CutoverSettings, CutoverWork, SourceCommand
 from contracts.errors import ErrorCode, MigrationError
+from contracts.messages.agent import AgentResult
 from contracts.messages.task import Phase, TaskAction
+from contracts.transfer import CopySummary
+from services.task.domain.answers import learn_from_agent
+from services.task.domain.cutover import cut_over, learn_cutover
 from services.task.domain.instructions import agent_command, service_command
 from services.task.domain.phases import ACTIONS, LEGS, Leg, Step
 from services.task.domain.saga import act, allowed_actions, fail, skip, succeed
@@ -13,6 +18,7 @@ from tests.unit.task.saga_world import cause, learned, new_task
 
 MENDABLE = ErrorCode(code="SMS.TEST.MENDABLE", cause="c", remedy="r", is_resumable=True)
 BROKEN = ErrorCode(code="SMS.TEST.BROKEN", cause="c", remedy="r")
+AFTER = CommandOutcome(name="after 1", exit_code=0)
 
 
 def ask(task: Task, action: TaskAction, *, minutes: float = 0, overwrite_target: bool = False) -> Task:
@@ -202,3 +208,91 @@ def test_a_sub_task_names_the_operation_that_led_to_it() -> None:
     operations = {sub_task.name: sub_task.user_operation for sub_task in show(task, None).sub_tasks}
     assert operations["MIGRATE_LINUX_FILE"] == "start"
     assert operations["SYNC_LINUX_FILE"] == "sync"
+
+
+def cutting_over(work: CutoverWork | None, *, fails: bool = False) -> tuple[Task, AgentResult]:
+    """A cutover whose source has just answered its last round."""
+    settings = CutoverSettings(before=(SourceCommand(script="stop"),), after=(SourceCommand(script="start"),))
+    task = launched().model_copy(update={"cutover_settings": settings})
+    syncing, _ = run(ask(task, TaskAction.CUTOVER), until=Step.SYNC)
+    failure = MENDABLE.failure() if fails else None
+    return syncing, AgentResult(task_id="t1", epoch=syncing.epoch, verb="cut-over", cutover=work, failure=failure)
+
+
+def held() -> Task:
+    syncing, result = cutting_over(CutoverWork(before_s=2, last_round_s=3, downtime_s=5))
+    learned_here = learn_from_agent(syncing, result) | learn_cutover(syncing, result, cause(1).at)
+    return succeed(syncing, cause(1), **learned_here)
+
+
+def test_an_agent_that_cannot_run_commands_is_not_asked_in_words_that_it_knows() -> None:
+    syncing, _ = cutting_over(None)
+    command = agent_command(syncing)
+    assert command is not None
+    assert command.message.VERB == "cut-over"
+    plain, _ = run(ask(launched(), TaskAction.CUTOVER), until=Step.SYNC)
+    command = agent_command(plain)
+    assert command is not None
+    assert (command.message.VERB, command.message.is_final) == ("sync", True)  # type: ignore[attr-defined]
+
+
+def test_a_cutover_measures_the_downtime_by_its_parts() -> None:
+    launching, _ = run(held(), until=Step.LAUNCH, minutes=2)
+    done = succeed(launching.model_copy(update={"boot_s": 9.0}), cause(3), **learned(launching, cause(3).at))
+    assert done.is_cut_over
+    assert done.step is Step.RELEASE_SOURCE
+    report = done.cutover
+    assert report is not None
+    assert report.downtime_s == 5 + 120
+    assert sum(each.seconds for each in report.phases) == pytest.approx(report.downtime_s)
+    assert {each.name: each.seconds for each in report.phases}["launch"] == 60
+    event = cut_over(done)
+    assert event is not None
+    assert (event.downtime_s, event.boot_s) == (125, 9)
+    assert cut_over(succeed(done, cause(3.1))) is None, "it is said once"
+
+
+def test_the_source_gets_its_commands_after_the_launch_or_after_any_failure() -> None:
+    done, ran = run(held())
+    assert ran[-1] is Step.RELEASE_SOURCE
+    assert (done.phase, done.is_source_held) == (Phase.LAUNCHED, False)
+    launching, _ = run(held(), until=Step.ADAPT)
+    stopping = fail(launching, BROKEN.failure(), cause(), source_has_stopped=False)
+    assert (stopping.step, stopping.resume_leg) == (Step.STOP_SOURCE, Leg.CUTTING_OVER)
+    result = AgentResult(task_id="t1", epoch=stopping.epoch, verb="stop-work", cutover=CutoverWork(after=(AFTER,)))
+    paused = succeed(stopping, cause(), **learn_cutover(stopping, result, cause().at))
+    assert paused.phase is Phase.PAUSED
+    assert not paused.is_source_held
+    assert paused.cutover is not None
+    assert paused.cutover.work.after == (AFTER,)
+    assert paused.cutover.work.last_round_s == 3
+
+
+def test_a_cutover_whose_source_was_given_back_copies_again_before_it_launches() -> None:
+    launching, _ = run(held(), until=Step.LAUNCH)
+    paused, _ = run(fail(launching, MENDABLE.failure(), cause(), source_has_stopped=True))
+    _, ran = run(ask(paused, TaskAction.START))
+    assert ran.index(Step.SYNC) < ran.index(Step.LAUNCH)
+
+
+def test_a_source_that_failed_at_its_own_part_has_given_the_server_back_itself() -> None:
+    syncing, result = cutting_over(CutoverWork(after=(AFTER,)), fails=True)
+    known = syncing.model_copy(update=learn_cutover(syncing, result, cause().at))
+    paused = fail(known, MENDABLE.failure(), cause(), source_has_stopped=True)
+    assert (paused.phase, paused.step) == (Phase.PAUSED, None)
+    assert paused.cutover is not None
+    assert paused.cutover.work.after == (AFTER,)
+
+
+def test_an_absent_source_does_not_undo_a_cutover() -> None:
+    releasing, _ = run(held(), until=Step.RELEASE_SOURCE)
+    refused = fail(releasing, BROKEN.failure(), cause(), source_has_stopped=True)
+    assert refused.phase is Phase.LAUNCHED
+    assert refused.is_cut_over
+
+
+def test_rounds_of_a_cutover_are_numbered_on() -> None:
+    syncing, result = cutting_over(CutoverWork(rounds=(CopySummary(round_number=0), CopySummary(round_number=0))))
+    learned_here = learn_from_agent(syncing, result) | learn_cutover(syncing, result, cause().at)
+    assert [each.round_number for each in learned_here["rounds"]][-3:] == [1, 2, 3]
+    assert learned_here["round_number"] == 3

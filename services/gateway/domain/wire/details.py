@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from contracts.messages.cutover import SetCutover
 from contracts.messages.task import ActOnTask, CreateTask
 
 
@@ -16,6 +17,14 @@ class NewTask(CreateTask):
 
 class TaskAct(ActOnTask):
     """What `ActOnTask` holds. idempotency_key and task_id are passed over: those of the request count."""
+
+    TYPE: ClassVar[str] = ""  # no message of its own
+    idempotency_key: str = ""
+    task_id: str = ""
+
+
+class CutoverBody(SetCutover):
+    """What `SetCutover` holds. idempotency_key and task_id are passed over: those of the request count."""
 
     TYPE: ClassVar[str] = ""  # no message of its own
     idempotency_key: str = ""
