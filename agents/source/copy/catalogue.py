@@ -5,7 +5,8 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import astuple, fields
+from dataclasses import fields
+from operator import attrgetter
 from pathlib import Path
 
 from agents.source.copy.rows import STAGED_PARENT, UNHELD, ChunkRow, Row
@@ -13,6 +14,9 @@ from agents.transfer.entries import EntryKind
 from contracts.errors.code import MigrationError
 from contracts.errors.transfer import CATALOGUE_DAMAGED
 
+# Not dataclasses.astuple, which copies deeply: it took 38 % of the source's interpreter time in a full copy.
+_values = attrgetter(*(field.name for field in fields(Row)))
+_chunk_values = attrgetter(*(field.name for field in fields(ChunkRow)))
 _COLUMNS = tuple({"row": "id", "round_number": "round"}.get(field.name, field.name) for field in fields(Row))
 _SELECT = f"SELECT {', '.join(_COLUMNS)} FROM entry "  # noqa: S608 - our own field names
 _UPSERT = (
@@ -83,13 +87,13 @@ class Catalogue:
     def put(self, rows: Iterable[Row]) -> None:
         """Insert or replace rows."""
         with self._lock:
-            self._database.executemany(_UPSERT, [astuple(row) for row in rows])
+            self._database.executemany(_UPSERT, map(_values, rows))
 
     def record(self, rows: Sequence[Row], chunks: Sequence[ChunkRow], *, sequence: int, wire_bytes: int) -> None:
         """Take in what a frame carried, all or nothing; every 8 MiB of frames become permanent at once."""
         with self._lock:
             self.put(rows)
-            self._database.executemany("INSERT OR REPLACE INTO chunk VALUES (?, ?, ?, ?)", [astuple(c) for c in chunks])
+            self._database.executemany("INSERT OR REPLACE INTO chunk VALUES (?, ?, ?, ?)", map(_chunk_values, chunks))
             self._database.execute("INSERT OR REPLACE INTO frame VALUES (?, ?)", (sequence, wire_bytes))
             self._uncommitted_bytes += wire_bytes
             if self._uncommitted_bytes >= _COMMIT_BYTES:
