@@ -1,8 +1,7 @@
-"""`sms task start|stop|sync|launch|cutover|verify|finish|delete`."""
+"""`sms task start|stop|sync|launch|cutover|finish|delete`."""
 
 from __future__ import annotations
 
-import json
 import sys
 import uuid
 from pathlib import Path
@@ -11,10 +10,9 @@ from typing import Annotated
 import typer
 
 from cli.api import ApiClient, on_api, segment
-from cli.installation import write_whole
 from cli.options import DEFAULT_DATA_FOLDER, DataOption, OutputOption
 from cli.output import OutputFormat, out, print_json
-from cli.task_view import print_verification, task_json
+from cli.task_view import task_json
 from cli.watch import Watch, details_path, goal_of
 from contracts.errors import MigrationError
 from contracts.errors.cli import NO_CONSENT
@@ -23,7 +21,6 @@ from contracts.messages.task import ActOnTask, Phase, TaskAction, TaskDetails, T
 
 WaitOption = Annotated[bool, typer.Option("--wait", help="Return when it is done, and fail if it failed.")]
 
-DIFFERENT_EXIT_CODE = 4
 _NOT_STARTED = (Phase.READY,)
 
 
@@ -34,7 +31,6 @@ def register(app: typer.Typer) -> None:
     app.command("sync")(sync)
     app.command("launch")(launch)
     app.command("cutover")(cutover)
-    app.command("verify")(verify)
     app.command("finish")(finish)
     app.command("delete")(delete)
 
@@ -105,27 +101,6 @@ def cutover(
     _act(data, task_id, TaskAction.CUTOVER, output, wait_for=_if(wait, "LAUNCHED"))
 
 
-def verify(
-    task_id: str,
-    report: Annotated[Path | None, typer.Option("--report", help="Write the whole report, as JSON.")] = None,
-    data: DataOption = DEFAULT_DATA_FOLDER,
-    output: OutputOption = OutputFormat.TABLE,
-) -> int:
-    """Read the replica back from disk and compare it with what the last round read; exits with 4 if it differs."""
-    task = on_api(data, lambda api: _verify(api, task_id, is_quiet=output is OutputFormat.JSON))
-    found = task.verification
-    if found is None:
-        out.print(f"task {task_id} has no verification report")
-        return 1
-    if report is not None:
-        write_whole(report, found.model_dump(mode="json"))
-    if output is OutputFormat.JSON:
-        print_json({"id": task_id, "is_equal": found.is_equal} | json.loads(found.model_dump_json()))
-    else:
-        print_verification(found)
-    return 0 if found.is_equal else DIFFERENT_EXIT_CODE
-
-
 def finish(
     task_id: str,
     wait: WaitOption = False,
@@ -166,21 +141,8 @@ def _act(data: Path, task_id: str, action: TaskAction, output: OutputFormat, *, 
         out.print(f"{action.value}: accepted; follow it with: sms task watch {task_id}", markup=False)
 
 
-async def _verify(api: ApiClient, task_id: str, *, is_quiet: bool) -> TaskView:
-    before = await api.get(details_path(task_id), TaskDetails)
-    await act_on_task(api, task_id, TaskAction.VERIFY)
-    goal = frozenset({before.task.phase})
-    try:
-        return await Watch(api, task_id, goal, is_quiet=is_quiet, after=before.task.version).run()
-    except MigrationError:
-        # A task whose launch has failed goes back to that failure; its copy has been verified all the same.
-        after = await api.get(details_path(task_id), TaskDetails)
-        if after.task.verification is None or after.task.verification == before.task.verification:
-            raise
-        return after.task
-
-
-async def act_on_task(api: ApiClient, task_id: str, action: TaskAction, **flags: bool) -> None:
+async def act_on_task(api: ApiClient, task_id: str, action: TaskAction, **flags: object) -> None:
     """Ask for an action. flags: the further fields of `ActOnTask`."""
-    message = ActOnTask(idempotency_key=str(uuid.uuid4()), task_id=task_id, action=action, **flags)
+    fields = {"idempotency_key": str(uuid.uuid4()), "task_id": task_id, "action": action, **flags}
+    message = ActOnTask.model_validate(fields)
     await api.post(f"/v3/tasks/{segment(task_id)}/act", message, Accepted)

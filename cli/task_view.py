@@ -70,9 +70,11 @@ def print_task(task: TaskView) -> None:
 
 def print_verification(report: VerificationReport) -> None:
     """The outcome; the paths are in the report that `--report FILE` writes."""
+    contents = f"{report.contents_read} files, {report.sample_percent:g} % by seed {report.seed}"
     print_fields(
         {
             "equal": report.is_equal,
+            "contents": contents if report.mode == "quick" else "of all files",
             "files": report.files,
             "read back": f"{size(report.bytes_read)} in {report.seconds:.1f} s",
             "different": str(report.different),

@@ -125,7 +125,17 @@ class VerificationReport(Model):
 
     Entries that the source has changed since then are listed apart, as changed_since: that is no defect of the
     replica, and excuses none. The path lists are capped, the counts are not.
+
+    mode quick: everything but contents, and the contents of a sample of the files, which seed and sample_percent
+    define: the same seed takes the same paths. contents_read: files whose contents were read. exclusions: what was
+    left out of the copy by name, and so was not looked at.
     """
+
+    mode: Literal["full", "quick"] = "full"
+    seed: int | None = None
+    sample_percent: float = 100.0
+    contents_read: int = 0
+    exclusions: tuple[SkippedPath, ...] = ()
 
     files: int = 0
     bytes_read: int = 0

@@ -14,6 +14,7 @@ from typing import Final
 
 from agents.source.copy.rate_limit import local_minute
 from agents.source.copy.session import SourceSession
+from agents.source.copy.verify import Sample
 from agents.source.copy.wire_meter import WireMeter
 from agents.source.cutover import Cutover, final_rounds
 from agents.source.held import HeldSource
@@ -34,7 +35,7 @@ from contracts.messages.agent import (
 )
 from contracts.messages.cutover import CutOver
 from contracts.speed_limit import SpeedLimit, SpeedLimits
-from contracts.transfer import TransferProgress
+from contracts.transfer import TransferProgress, VerificationReport
 
 # By the task's priority, added to the agent's own: low, standard, high.
 _NICE: Final = {0: 10, 1: 0, 2: -5}
@@ -157,7 +158,7 @@ class TransferWork:
             session.request_stop()
         match command:
             case VerifyVolumes():
-                return result.model_copy(update={"verification": session.verify()})
+                return result.model_copy(update={"verification": _verified(session, command)})
             case CutOver():
                 return self._cut_over(command, session, result)
             case SyncVolumes() if command.is_final:
@@ -205,6 +206,14 @@ class TransferWork:
 
 def _limits_of(command: TransferCommand) -> SpeedLimits:
     return SpeedLimits(otherwise=SpeedLimit(rate_bit_s=command.rate_limit_bit_s or None), periods=command.speed_limits)
+
+
+def _verified(session: SourceSession, command: VerifyVolumes) -> VerificationReport:
+    if command.mode == "full":
+        return session.verify()
+    report = session.verify(Sample(percent=command.sample_percent, seed=command.seed))
+    quick = {"mode": command.mode, "seed": command.seed, "sample_percent": command.sample_percent}
+    return report.model_copy(update=quick)
 
 
 def unexpected(verb: str, task_id: str, error: Exception) -> Failure:

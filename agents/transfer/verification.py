@@ -12,6 +12,8 @@ from agents.transfer.entries import Entry, Reader, decode_group, encode_group
 _RANGE = struct.Struct("<HHHB")
 # content hash, hash of the extended attributes, block size (0: hashed whole), names of the inode, link group
 EXPECTED = struct.Struct("<16s8sIIQ")
+# As block size: compare everything but the contents.
+UNREAD = 0xFFFFFFFF
 # status, what differs
 RESULT = struct.Struct("<BH")
 

@@ -40,6 +40,8 @@ DEFAULT_BUS_PORT: Final = 4222
 DEFAULT_API_PORT: Final = 8443
 # They keep secrets sealed in their stores, each under a key file of its own.
 _SEALS_AT_REST: Final = ("identity", "certificate_issuer", "task", "notification", "gateway")
+# They sign what they hand out; the public part lies beside each key.
+_SIGNS: Final = ("audit", "task")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -205,8 +207,8 @@ def _further_settings(name: str, files: BusFiles, api: ApiFiles, api_listen: str
         }
     if name in _SEALS_AT_REST:
         further["SEAL_KEY_FILE"] = str(files.keys_folder / f"{name}.seal")
-    if name == "audit":
-        further["SIGNING_KEY_FILE"] = str(files.keys_folder / "audit.signing")
+    if name in _SIGNS:
+        further["SIGNING_KEY_FILE"] = str(files.keys_folder / f"{name}.signing")
     return further
 
 

@@ -70,3 +70,10 @@ TASK_DISCONNECTED = ErrorCode(
     cause="Server {server_id} is not connected.",
     remedy="Start the agent on the source (`systemctl status sms-agent`), then try again.",
 )
+TASK_NOT_VERIFIED = ErrorCode(
+    code="SMS.TASK.NOT_VERIFIED",
+    http_status=404,
+    exit_code=3,
+    cause="Task {task_id} has not been verified yet.",
+    remedy="Verify it with `sms task verify {task_id}`.",
+)

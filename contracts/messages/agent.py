@@ -223,10 +223,16 @@ class SyncVolumes(TransferCommand):
 
 
 class VerifyVolumes(TransferCommand):
-    """Compare what the target holds on disk with what the last round read. Answers verification."""
+    """Compare what the target holds on disk with what the last round read. Answers verification.
+
+    mode, seed, sample_percent: as in VerificationReport.
+    """
 
     TYPE: ClassVar[str] = "sms.agent.command.verify"
     VERB: ClassVar[str] = "verify"
+    mode: Literal["full", "quick"] = "full"
+    seed: int = 0
+    sample_percent: float = 100.0
 
 
 class DetachReplica(AgentCommand):

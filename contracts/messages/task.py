@@ -109,7 +109,8 @@ class TaskAction(StrEnum):
 class ActOnTask(Message):
     """Request ``task.act``. has_consent: the user has seen which disks are wiped (needed for the first start).
 
-    overwrite_target: a sync after the cutover discards what was written on the target.
+    overwrite_target: a sync after the cutover discards what was written on the target. is_quick, seed and
+    sample_percent: of a verification, as in VerificationReport; without a seed the service chooses one.
     """
 
     TYPE: ClassVar[str] = "sms.task.act"
@@ -119,6 +120,9 @@ class ActOnTask(Message):
     action: TaskAction
     has_consent: bool = False
     overwrite_target: bool = False
+    is_quick: bool = False
+    seed: int | None = None
+    sample_percent: float = 5.0
 
 
 class PlanTask(Message):

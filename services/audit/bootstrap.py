@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from services.audit.adapters.signing_key import read_or_make_signing_key
 from services.audit.checkpoint_handlers import CheckpointHandlers
 from services.audit.handlers import Handlers
 from services.audit.proof_handlers import ProofHandlers
@@ -12,6 +11,7 @@ from services.audit.records import TraceRecords
 from services.audit.settings import AuditSettings
 from services.audit.subscriptions import subscribe
 from shared.service import ServiceContext
+from shared.signing_key import read_or_make_signing_key
 
 
 async def wire(context: ServiceContext) -> None:

@@ -19,6 +19,7 @@ from services.task.adapters.metering import MeteringOnTheBus
 from services.task.adapters.records import HISTORY, TASKS, TaskRecords
 from services.task.adapters.registry import RegistryOnTheBus
 from services.task.adapters.seals import PasswordSeal
+from services.task.adapters.signer import ReportSigner
 from services.task.adapters.wave_records import WAVES, TaskGlances, WaveRecords
 from services.task.changes import TaskChanges
 from services.task.handlers import AnswerHandlers
@@ -59,7 +60,8 @@ async def wire(context: ServiceContext) -> None:
     changes = TaskChanges(records, lane)
     guard = StartGuard(registry, MeteringOnTheBus(context.bus))
     operations = OperationHandlers(changes, records, guard, _now)
-    requests = RequestHandlers(records, registry, catalogue, operations, guard, answers, _now)
+    signer = ReportSigner(settings.signing_key_file)
+    requests = RequestHandlers(records, registry, catalogue, operations, guard, answers, signer, _now)
     telling = SpeedTelling(records, lane, pause_s=settings.command_pause_s)
     subscribe(context.bus, answers, requests, operations, RehearsalHandlers(changes, _now))
     setting_handlers = SettingHandlers(changes, records, telling, _now)

@@ -13,6 +13,7 @@ from services.task.domain.operations import Operation, operate, operation_of
 from services.task.domain.ports import Clock, Tasks
 from services.task.domain.saga import Cause, act
 from services.task.domain.task import Task
+from services.task.domain.verification import verification_wish
 from services.task.start_guard import StartGuard
 
 
@@ -28,6 +29,7 @@ class OperationHandlers:
     async def act(self, request: ActOnTask, envelope: Envelope) -> Accepted:
         """Start, stop, sync, launch, cut over, verify, finish, delete."""
         cause = keyed(envelope, request.idempotency_key, request.task_id)
+        wish = verification_wish(request) if request.action is TaskAction.VERIFY else None
         if request.action is TaskAction.START:
             await self._refuse_start(cause, request.task_id)
 
@@ -38,6 +40,7 @@ class OperationHandlers:
                 self._cause(request.action, envelope),
                 has_consent=request.has_consent,
                 overwrite_target=request.overwrite_target,
+                verification=wish,
             )
 
         await self._changes.change(envelope.account, request.task_id, cause, decide)

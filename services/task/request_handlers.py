@@ -31,10 +31,12 @@ from contracts.messages.task import (
     TaskPlan,
     TaskView,
 )
+from contracts.messages.verification import ShowVerification, TaskVerification
 from services.task.domain.layout import LayoutOptions, plan_layout
-from services.task.domain.ports import Catalogue, Clock, Servers, Tasks
+from services.task.domain.ports import Catalogue, Clock, Servers, Signer, Tasks
 from services.task.domain.speed import checked_limit, checked_percent
 from services.task.domain.task import Target, Task
+from services.task.domain.verification import document_of
 from services.task.domain.view import listed, show
 from services.task.domain.wishes import checked_name, checked_priority, layout_options
 from services.task.handlers import AnswerHandlers
@@ -58,6 +60,7 @@ class RequestHandlers:
         operations: OperationHandlers,
         guard: StartGuard,
         answers: AnswerHandlers,
+        signer: Signer,
         clock: Clock,
     ) -> None:
         self._tasks = tasks
@@ -66,6 +69,7 @@ class RequestHandlers:
         self._operations = operations
         self._guard = guard
         self._answers = answers
+        self._signer = signer
         self._clock = clock
 
     async def create(self, request: CreateTask, envelope: Envelope) -> Accepted:
@@ -145,6 +149,11 @@ class RequestHandlers:
         """One task with the newest progress."""
         task = await self._tasks.load(envelope.account, request.task_id)
         return TaskDetails(task=show(task, self._answers.progress_of(task)))
+
+    async def verification(self, request: ShowVerification, envelope: Envelope) -> TaskVerification:
+        """The last verification, for whoever was not there."""
+        document = document_of(await self._tasks.load(envelope.account, request.task_id))
+        return TaskVerification(document=self._signer.sign(document))
 
     async def list_tasks(self, request: ListTasks, envelope: Envelope) -> TaskList:
         """Tasks in the order of their ids, without what only `show` needs; as many as a message holds."""

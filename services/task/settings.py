@@ -12,7 +12,8 @@ from shared.settings import ServiceSettings, service_config
 class TaskSettings(ServiceSettings):
     """command_timeout_s: how long an agent may take to acknowledge. skip_after_s: how long a step that an absent
     agent must not hold up is waited for. seal_key_file: seals target passwords at rest; made with the first one, to be
-    kept with the store's backup but not in it. wave_interval_s: how often waves with servers that wait are looked
+    kept with the store's backup but not in it. signing_key_file: signs the reports of verifications; made with the
+    first one, its public part beside it. wave_interval_s: how often waves with servers that wait are looked
     at."""
 
     model_config = service_config("task")
@@ -24,4 +25,5 @@ class TaskSettings(ServiceSettings):
     skip_after_s: float = Field(default=20, gt=0)
     renewal_interval_s: float = Field(default=30, gt=0)
     seal_key_file: Path = Field(default=Path("keys/task.seal"))
+    signing_key_file: Path = Field(default=Path("keys/task.signing"))
     wave_interval_s: float = Field(default=3, gt=0)

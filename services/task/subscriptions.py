@@ -62,6 +62,7 @@ from contracts.messages.template import (
     ShowTemplate,
     UpdateTemplate,
 )
+from contracts.messages.verification import ShowVerification
 from contracts.messages.wave import (
     ActOnWave,
     CheckWave,
@@ -113,6 +114,7 @@ def subscribe(
     bus.on_request(req("task", "operate"), OperateTask, operations.operate)
     bus.on_request(req("task", "delete-many"), DeleteTasks, operations.delete_many)
     bus.on_request(req("task", "show"), ShowTask, requests.show)
+    bus.on_request(req("task", "verification"), ShowVerification, requests.verification)
     bus.on_request(req("task", "list"), ListTasks, requests.list_tasks)
     bus.on_request(req("task", "history"), ShowHistory, requests.history)
     for what, model in _PROVISIONER_EVENTS.items():

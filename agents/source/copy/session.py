@@ -19,7 +19,7 @@ from agents.source.copy.restructure import Restructuring
 from agents.source.copy.round_context import RoundContext
 from agents.source.copy.sender import SenderPool
 from agents.source.copy.tally import Tally
-from agents.source.copy.verify import VerificationSource
+from agents.source.copy.verify import Sample, VerificationSource, named_exclusions
 from agents.source.copy.volume_round import VolumeRound
 from agents.transfer.messages import Hello, plan_digest
 from agents.transfer.paths import open_root
@@ -95,21 +95,26 @@ class SourceSession:
         """
         return self._run_round(round_number)
 
-    def verify(self, *, mode: str = "full") -> VerificationReport:
+    def verify(self, sample: Sample | None = None) -> VerificationReport:
         """Have the target read everything back from its disk and compare it with what the last round read.
 
-        mode: only "full" exists. Raises MigrationError as copy does.
+        sample: the files whose contents are read, all without one. Raises MigrationError as copy does.
         """
-        if mode != "full":
-            raise ValueError(f"unknown mode of verification {mode!r}")
+        chosen = sample or Sample()
+        exclusions = named_exclusions(
+            excludes=self._excludes,
+            own_paths=self._own_paths,
+            swap_files=self._swap_files,
+            only_paths=self._only_paths,
+        )
         tally = Tally(self._task_id, 0, self._volumes)
         with self._catalogue() as catalogue:
             while True:
-                verification = VerificationSource(catalogue, self._volumes, self._exclusions, tally)
+                verification = VerificationSource(catalogue, self._volumes, self._exclusions, tally, chosen)
                 try:
                     with self._open_channel(catalogue, tally, on_result=verification.take_result) as channel:
                         tally.stage = "verifying"
-                        return verification.run(channel)
+                        return verification.run(channel).model_copy(update={"exclusions": exclusions})
                 except SessionLostError:
                     continue
 

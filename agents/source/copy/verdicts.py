@@ -16,13 +16,15 @@ class Verdicts:
     def __init__(self) -> None:
         self._counts: dict[str, Counter[str]] = {}
         self._bytes = 0
+        self._contents = 0
         self._different: list[PathDifference] = []
         self._paths: dict[str, list[str]] = {"missing": [], "extra": [], "changed_since": []}
 
-    def count(self, mount_point: str, path: bytes, *, files: int, size: int) -> None:
-        """Entries of a directory are being compared."""
+    def count(self, mount_point: str, path: bytes, *, files: int, size: int, contents: int) -> None:
+        """Entries of a directory are being compared; contents: files of them that are read, of this size."""
         self._add(shown(mount_point, path), "files", files)
         self._bytes += size
+        self._contents += contents
 
     def different(self, mount_point: str, path: bytes, what: tuple[str, ...]) -> None:
         """An entry differs."""
@@ -54,6 +56,7 @@ class Verdicts:
         return VerificationReport(
             files=total["files"],
             bytes_read=self._bytes,
+            contents_read=self._contents,
             different=total["different"],
             missing=total["missing"],
             extra=total["extra"],

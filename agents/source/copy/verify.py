@@ -6,10 +6,13 @@ import os
 import threading
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import xxhash
 
 from agents.source.copy.catalogue import Catalogue
 from agents.source.copy.channel import Channel
-from agents.source.copy.exclusions import Exclusions
+from agents.source.copy.exclusions import EXCLUDED, Exclusions
 from agents.source.copy.rows import Row, signed
 from agents.source.copy.tally import Tally
 from agents.source.copy.verdicts import Verdicts
@@ -17,13 +20,29 @@ from agents.transfer.compression import AdaptiveCompressor
 from agents.transfer.entries import Entry, EntryKind, decode_groups
 from agents.transfer.frames import Kind
 from agents.transfer.paths import join, open_directory, open_root
-from agents.transfer.verification import EXPECTED, RESULT, Aspect, DirectoryPart, Status, encode_part
+from agents.transfer.verification import EXPECTED, RESULT, UNREAD, Aspect, DirectoryPart, Status, encode_part
 from contracts.layout import CopyVolume
-from contracts.transfer import VerificationReport
+from contracts.transfer import SkippedPath, VerificationReport
 
 _PART_ENTRIES = 512
 _FRAME_BYTES = 256 << 10
 _FRAME_CONTENT_BYTES = 64 << 20
+_ALL_PERCENT = 100
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sample:
+    """Of which files the contents are read: of all, or of those that a seed picks by their paths."""
+
+    percent: float = 100.0
+    seed: int = 0
+
+    def takes(self, mount_point: str, path: bytes) -> bool:
+        """The same seed takes the same paths, in whatever order they come."""
+        if self.percent >= _ALL_PERCENT:
+            return True
+        place = xxhash.xxh3_64_intdigest(os.fsencode(mount_point) + b"\0" + path, seed=self.seed % (1 << 64))
+        return place * _ALL_PERCENT < self.percent * (1 << 64)
 
 
 class VerificationSource:
@@ -35,7 +54,9 @@ class VerificationSource:
         volumes: Sequence[CopyVolume],
         exclusions: Callable[[CopyVolume], Exclusions],
         tally: Tally,
+        sample: Sample,
     ) -> None:
+        self._sample = sample
         self._catalogue = catalogue
         self._volumes = {volume.index: volume for volume in volumes}
         self._exclusions = {volume.index: exclusions(volume) for volume in volumes}
@@ -105,24 +126,29 @@ class VerificationSource:
         for start in range(0, max(len(rows), 1), _PART_ENTRIES):
             chosen = rows[start : start + _PART_ENTRIES]
             is_last = start + _PART_ENTRIES >= len(rows)
-            entries = [self._expected(row) for row in chosen]
+            mount_point = self._volumes[volume].mount_point
+            reads = [self._reads(mount_point, path, row) for row in chosen]
+            entries = [self._expected(row, is_read=is_read) for row, is_read in zip(chosen, reads, strict=True)]
             until = chosen[-1].name if chosen else b""
             part = encode_part(DirectoryPart(volume, path, after, until, is_last, entries))
-            content_bytes = sum(row.size for row in chosen if row.kind is EntryKind.REGULAR)
+            content_bytes = sum(row.size for row, is_read in zip(chosen, reads, strict=True) if is_read)
             parts.append((part, content_bytes))
             self._note_changes(volume, path, chosen)
-            mount_point = self._volumes[volume].mount_point
-            self._verdicts.count(mount_point, path, files=len(chosen), size=content_bytes)
+            self._verdicts.count(mount_point, path, files=len(chosen), size=content_bytes, contents=sum(reads))
             self._tally.seen(volume, content_bytes)
             self._tally.done(volume, files=len(chosen), size=content_bytes)
             after = until
         return parts
 
-    def _expected(self, row: Row) -> Entry:
+    def _reads(self, mount_point: str, path: bytes, row: Row) -> bool:
+        return row.kind is EntryKind.REGULAR and self._sample.takes(mount_point, join(path, row.name))
+
+    def _expected(self, row: Row, *, is_read: bool) -> Entry:
         names = self._catalogue.names_of(row.volume, row.inode) if row.link_group else 1
         content = (row.content or b"").ljust(16, b"\0")
         group = row.link_group % (1 << 64)
-        data = EXPECTED.pack(content, row.xattrs_hash or bytes(8), row.block_bytes, names, group)
+        block_bytes = row.block_bytes if is_read or row.kind is not EntryKind.REGULAR else UNREAD
+        data = EXPECTED.pack(content, row.xattrs_hash or bytes(8), block_bytes, names, group)
         return Entry(
             kind=row.kind,
             name=row.name,
@@ -175,3 +201,18 @@ def _has_changed(directory: int, row: Row) -> bool:
         return True
     found = (signed(state.st_ctime_ns), signed(state.st_mtime_ns), signed(state.st_ino), state.st_size)
     return found != (row.ctime_ns, row.mtime_ns, row.inode, row.size)
+
+
+def named_exclusions(
+    *, excludes: Sequence[str], own_paths: Sequence[str], swap_files: Sequence[str], only_paths: Sequence[str]
+) -> tuple[SkippedPath, ...]:
+    """What is left out by name, for the report; only_paths leave out everything else."""
+    named = [
+        SkippedPath(path=path, reason=reason)
+        for paths, reason in ((excludes, EXCLUDED), (own_paths, "own"), (swap_files, "swap"))
+        for path in paths
+    ]
+    if only_paths:
+        detail = f"all but {', '.join(only_paths)}"
+        named.append(SkippedPath(path="/", reason=EXCLUDED, detail=detail))
+    return tuple(named)

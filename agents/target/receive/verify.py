@@ -13,7 +13,7 @@ from agents.transfer.content import hash_file, hash_xattrs
 from agents.transfer.entries import Entry, EntryKind, encode_group, kind_of
 from agents.transfer.hashing import hash_whole
 from agents.transfer.paths import open_directory
-from agents.transfer.verification import EXPECTED, RESULT, Aspect, DirectoryPart, Status, decode_parts
+from agents.transfer.verification import EXPECTED, RESULT, UNREAD, Aspect, DirectoryPart, Status, decode_parts
 
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOATIME | os.O_CLOEXEC
 _ALWAYS_THERE = b"lost+found"
@@ -108,6 +108,8 @@ def _compare_plain(_: Volume, directory: int, entry: Entry) -> Entry | None:
         return None
     content, _xattrs, block_bytes, _names, _group = EXPECTED.unpack(entry.data)
     found = Aspect(0) if state.st_size == entry.size else Aspect.SIZE
+    if block_bytes == UNREAD:
+        return _verdict(entry, Status.DIFFERENT, found) if found else None
     descriptor = os.open(entry.name, _READ, dir_fd=directory)
     try:
         if hash_file(descriptor, block_bytes) != content:
@@ -140,7 +142,7 @@ def _compare_opened(directory: int, entry: Entry, content: bytes, xattrs: bytes,
             found |= Aspect.XATTRS
         if read_flags(descriptor) != entry.inode_flags:
             found |= Aspect.INODE_FLAGS
-        if entry.kind is EntryKind.REGULAR:
+        if entry.kind is EntryKind.REGULAR and block_bytes != UNREAD:
             os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
             if hash_file(descriptor, block_bytes) != content:
                 found |= Aspect.CONTENTS

@@ -26,6 +26,7 @@ from contracts.messages.task import (
     TaskList,
     TaskPlan,
 )
+from contracts.messages.verification import ShowVerification, TaskVerification
 from contracts.permissions import BUS_USERS
 from services.gateway.api.call import ApiCall, Call
 from services.gateway.api.router import ApiRouter
@@ -146,6 +147,17 @@ async def show_cutover_settings(call: ApiCall, task_id: str) -> TaskCutover:
 async def show_task_history(call: ApiCall, task_id: str) -> TaskHistory:
     """Every transition of a task."""
     return await call.ask("task", "history", ShowHistory(task_id=task_id), TaskHistory)
+
+
+@router.get(
+    "/v3/tasks/{task_id}/verification",
+    action="sms:task:get",
+    resource="task:{task_id}",
+    operation_id="show_verification",
+)
+async def show_verification(call: ApiCall, task_id: str) -> TaskVerification:
+    """The signed report of the last verification; `sms task verify --report FILE` checks it anywhere."""
+    return await call.ask("task", "verification", ShowVerification(task_id=task_id), TaskVerification)
 
 
 @router.get(

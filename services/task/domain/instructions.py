@@ -245,7 +245,10 @@ def _sync(task: Task) -> AddressedCommand:
 
 
 def _verify(task: Task) -> AddressedCommand:
-    return _to_source(task, agent.VerifyVolumes(**_transfer(task, only=ConfigurationKey.CONSISTENCY_DIR)))
+    wish = task.verification_wish
+    fields = _transfer(task, only=ConfigurationKey.CONSISTENCY_DIR)
+    message = agent.VerifyVolumes(**fields, mode=wish.mode, seed=wish.seed, sample_percent=wish.sample_percent)
+    return _to_source(task, message)
 
 
 def _to_source(task: Task, message: agent.AgentCommand) -> AddressedCommand:

@@ -11,6 +11,7 @@ from contracts.messages.metering import Balance
 from contracts.messages.migration_project import ProjectChanged
 from contracts.messages.registry import ServerDetails
 from contracts.messages.task import CreateTask, HistoryEntry, ListTasks
+from contracts.verification import VerificationDocument
 from services.task.domain.choosing import Chosen
 from services.task.domain.instructions import AddressedCommand, ServiceCommand
 from services.task.domain.offer import Agreement
@@ -83,6 +84,13 @@ class Seal(Protocol):
 
     def open(self, sealed: str, *, account: str, template_id: str) -> str:
         """Raises MigrationError SMS.TEMPLATE.SECRET_UNREADABLE."""
+
+
+class Signer(Protocol):
+    """Vouches for the reports of verifications."""
+
+    def sign(self, document: VerificationDocument) -> VerificationDocument:
+        """With the installation's key. Raises OSError or ValueError when it cannot be used."""
 
 
 class Templates(Protocol):

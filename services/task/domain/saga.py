@@ -31,7 +31,7 @@ from services.task.domain.phases import (
     first_step,
     next_place,
 )
-from services.task.domain.task import StepRun, Task
+from services.task.domain.task import StepRun, Task, VerificationWish
 
 # A transfer begins with certificates that still hold for at least this long (they hold for an hour).
 CERTIFICATE_RESERVE: Final = timedelta(minutes=30)
@@ -55,8 +55,10 @@ def act(
     has_consent: bool,
     overwrite_target: bool,
     stopped_by: Failure | None = None,
+    verification: VerificationWish | None = None,
 ) -> Task:
-    """Do what a user asks. stopped_by: why a stop happens when it is not simply the user's wish.
+    """Do what a user asks. stopped_by: why a stop happens when it is not simply the user's wish. verification: what is
+    to be read, everything if it is not said; what follows a copy by itself always reads everything.
 
     Raises MigrationError SMS.TASK.* when the phase or the options forbid it.
     """
@@ -67,6 +69,7 @@ def act(
         changes["launch_failure"] = task.failure
     if action is TaskAction.CUTOVER:
         changes |= {"is_cutting_over": True, "cutover": None, "is_source_held": False}
+    changes["verification_wish"] = verification or VerificationWish()
     if action is TaskAction.SYNC:
         changes["is_cutting_over"] = False
     if action in {TaskAction.SYNC, TaskAction.CUTOVER}:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Literal
 
 from contracts.adaptation import AdaptationReport
 from contracts.base import Model
@@ -64,6 +65,14 @@ class Target(Model):
     launched_layer_id: str = ""
     machine: TargetMachine | None = None
     disks: tuple[AttachedDisk, ...] = ()
+
+
+class VerificationWish(Model):
+    """What the next verification reads, as in VerificationReport."""
+
+    mode: Literal["full", "quick"] = "full"
+    seed: int = 0
+    sample_percent: float = 100.0
 
 
 class StepRun(Model):
@@ -130,6 +139,7 @@ class Task(Model):
     target: Target
     adaptation: AdaptationReport | None = None
     verification: VerificationReport | None = None
+    verification_wish: VerificationWish = VerificationWish()
     steps: dict[str, StepRun] = {}
     template_id: str = ""
     project_id: str = ""

@@ -21,8 +21,8 @@ from contracts.messages.checkpoint import (
 from contracts.trace.checkpoint import is_genuine, read_public_key
 from contracts.trace.export import check_export
 from contracts.trace.merkle import is_consistent, is_included
-from services.audit.adapters.signing_key import read_or_make_signing_key
 from services.audit.records import TILES
+from shared.signing_key import read_or_make_signing_key
 from tests.unit.audit.trace_kit import Trace, asked
 
 

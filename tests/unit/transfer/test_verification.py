@@ -5,6 +5,8 @@ from pathlib import Path
 import pytest
 from transfer_kit import Pair
 
+from agents.source.copy.verify import Sample
+
 pytestmark = pytest.mark.root
 
 
@@ -184,3 +186,52 @@ def test_stop_ends_a_running_copy_with_its_code(tmp_path: Path) -> None:
         assert (target / "big").read_bytes() == (source / "big").read_bytes()
     finally:
         pair.close()
+
+
+def test_a_quick_verification_compares_everything_but_the_contents_outside_of_its_sample(tmp_path: Path) -> None:
+    source, target = tmp_path / "source", tmp_path / "target"
+    source.mkdir()
+    target.mkdir()
+    for number in range(1000):
+        (source / f"f{number}").write_bytes(b"contents %d" % number)
+    pair = Pair(tmp_path, {0: (source, target, "/data")})
+    try:
+        pair.source.copy()
+        for number in range(1000):
+            flip_bit(target / f"f{number}", 3)
+        os.chown(target / "f7", 5, 5)
+        sample = Sample(percent=10, seed=77)
+        first, again = pair.source.verify(sample), pair.source.verify(sample)
+        other = pair.source.verify(Sample(percent=10, seed=78))
+    finally:
+        pair.close()
+    by_contents = {each.path for each in first.different_paths if "contents" in each.what}
+    assert 60 < len(by_contents) < 140
+    assert first.contents_read == len(by_contents)
+    assert first.files == 1001
+    assert "owner" in {each.path: each.what for each in first.different_paths}["/data/f7"]
+    assert again.different_paths == first.different_paths, "a seed takes the same files"
+    assert {each.path for each in other.different_paths} != {each.path for each in first.different_paths}
+
+
+def test_a_report_names_what_was_left_out(tmp_path: Path) -> None:
+    source, target = tmp_path / "source", tmp_path / "target"
+    (source / "var").mkdir(parents=True)
+    (source / "etc").mkdir()
+    target.mkdir()
+    left_out = {"excludes": ("/var/cache",), "own_paths": ("/opt/agent",), "swap_files": ("/swap.img",)}
+    pair = Pair(tmp_path, {0: (source, target, "/")}, **left_out)
+    try:
+        pair.source.copy()
+        report = pair.source.verify()
+        pair.source_options["only_paths"] = ("/etc",)
+        part = pair.new_source().verify()
+    finally:
+        pair.close()
+    assert [(each.path, each.reason) for each in report.exclusions] == [
+        ("/var/cache", "excluded"),
+        ("/opt/agent", "own"),
+        ("/swap.img", "swap"),
+    ]
+    assert {each.path for each in report.directories} >= {"/"}
+    assert part.exclusions[-1].detail == "all but /etc"

@@ -1,4 +1,4 @@
-"""The key that signs checkpoints: a file outside of the store, with its public part beside it."""
+"""A key that signs: a file outside of the store, with its public part beside it."""
 
 from __future__ import annotations
 

@@ -1,1 +1,0 @@
-"""The outside world of audit: the file of its signing key."""
