@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from agents.transfer.entries import Entry, EntryKind, Reader, decode_group, encode_group
-from agents.transfer.frames import protocol_error
+from agents.transfer.frames import Payload, protocol_error
 from agents.transfer.hashing import CHUNK_BYTES
 
 _COUNT = struct.Struct("<I")
@@ -34,12 +34,12 @@ def encode_chunk(volume: int, path: bytes, entry: Entry, pieces: Sequence[Piece]
     return b"".join(parts)
 
 
-def chunk_volume(payload: bytes) -> int:
+def chunk_volume(payload: Payload) -> int:
     """The volume that a payload is for, without decoding the rest."""
     return int.from_bytes(payload[:2], "little")
 
 
-def decode_chunk(payload: bytes) -> tuple[bytes, Entry, list[Piece]]:
+def decode_chunk(payload: Payload) -> tuple[bytes, Entry, list[Piece]]:
     """Directory, entry and pieces. Raises MigrationError SMS.TRANSFER.PROTOCOL."""
     reader = Reader(payload)
     _, path, entries = decode_group(reader)

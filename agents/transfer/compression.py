@@ -2,66 +2,82 @@
 
 from __future__ import annotations
 
+import os
+import queue
+from typing import Final
+
 import zstandard
 
-from agents.transfer.frames import FLAG_COMPRESSED, MAX_PAYLOAD_BYTES, Frame, protocol_error
+from agents.transfer.frames import FLAG_COMPRESSED, MAX_PAYLOAD_BYTES, Frame, Payload, protocol_error
 
 MAX_WINDOW_BYTES = 8 << 20
 SAMPLE_BYTES = 64 << 10
 MIN_GAIN = 0.05
-LOWEST_LEVEL = -3
-HIGHEST_LEVEL = 6
 MIN_COMPRESSED_BYTES = 128
+LEVELS: Final = (None, -3, 1, 3, 6)
+"""From the cheapest on; None leaves the payload as it is. Beyond 6, zstd takes twice the time for two per cent."""
+_SAMPLE_LEVEL: Final = -3
+_BUSY_SHARE: Final = 0.85
+_IDLE_SHARE: Final = 0.5
+# Each holds up to 5 MB at the highest level; more at a time than there are processors gain nothing.
+_MAX_CONTEXTS: Final = 4
 
 
 class AdaptiveCompressor:
-    """Compresses payloads for one connection; used by one thread.
+    """Compresses the payloads of all threads of a sender, as many at a time as there are processors.
 
-    The level rises while sending takes longer than compressing (the link is scarce) and falls in the
-    opposite case. Figures of the last frames decay by half with each new one.
+    The level rises while the link is what sending waits for and falls while it is not: then it is the processor
+    of one of the ends, which compressing only burdens.
     """
 
     def __init__(self) -> None:
-        self.level = 1
-        self._contexts: dict[int, zstandard.ZstdCompressor] = {}
-        self._compress_s = 0.0
-        self._send_s = 0.0
-        self._frames = 0
+        self._step = LEVELS.index(1)
+        self._contexts: queue.LifoQueue[dict[int, zstandard.ZstdCompressor]] = queue.LifoQueue()
+        for _ in range(min(_MAX_CONTEXTS, len(os.sched_getaffinity(0)))):
+            self._contexts.put({})
+
+    @property
+    def level(self) -> int | None:
+        """The level of the next payload; None for no compression at all."""
+        return LEVELS[self._step]
 
     def compress(self, payload: bytes) -> tuple[int, bytes]:
         """The flags and the payload to send; the payload itself when compression does not pay."""
-        if len(payload) < MIN_COMPRESSED_BYTES or not self._shrinks(payload):
+        level = self.level
+        if level is None or len(payload) < MIN_COMPRESSED_BYTES:
             return 0, payload
-        packed = self._context(self.level).compress(payload)
+        contexts = self._contexts.get()
+        try:
+            if not _shrinks(payload, contexts):
+                return 0, payload
+            packed = _context(contexts, level).compress(payload)
+        finally:
+            self._contexts.put(contexts)
         if len(packed) > len(payload) * (1 - MIN_GAIN):
             return 0, payload
         return FLAG_COMPRESSED, packed
 
-    def observe(self, *, compress_s: float, send_s: float) -> None:
-        """Learn from a frame: the seconds that compressing and that sending took (including waiting)."""
-        self._compress_s = self._compress_s * 0.5 + compress_s
-        self._send_s = self._send_s * 0.5 + send_s
-        self._frames += 1
-        if self._frames % 8:
-            return
-        if self._send_s > 2 * self._compress_s:
-            self.level = min(self.level + 1, HIGHEST_LEVEL)
-        elif self._send_s < self._compress_s:
-            self.level = max(self.level - 1, LOWEST_LEVEL)
+    def adapt(self, link_share: float) -> None:
+        """Learn in which share of the last time the link was what sending waited for."""
+        if link_share > _BUSY_SHARE:
+            self._step = min(self._step + 1, len(LEVELS) - 1)
+        elif link_share < _IDLE_SHARE:
+            self._step = max(self._step - 1, 0)
 
-    def _shrinks(self, payload: bytes) -> bool:
-        """Try the middle of a large payload at the cheapest level; headers at its start say little."""
-        if len(payload) <= 2 * SAMPLE_BYTES:
-            return True
-        start = (len(payload) - SAMPLE_BYTES) // 2
-        sample = payload[start : start + SAMPLE_BYTES]
-        return len(self._context(LOWEST_LEVEL).compress(sample)) <= SAMPLE_BYTES * (1 - MIN_GAIN)
 
-    def _context(self, level: int) -> zstandard.ZstdCompressor:
-        if level not in self._contexts:
-            # Level 0 means zstd's default of 3; level 1 stands in for it so that levels stay in order of cost.
-            self._contexts[level] = zstandard.ZstdCompressor(level=level or 1)
-        return self._contexts[level]
+def _shrinks(payload: bytes, contexts: dict[int, zstandard.ZstdCompressor]) -> bool:
+    """Try the middle of a large payload at the cheapest level; headers at its start say little."""
+    if len(payload) <= 2 * SAMPLE_BYTES:
+        return True
+    start = (len(payload) - SAMPLE_BYTES) // 2
+    sample = payload[start : start + SAMPLE_BYTES]
+    return len(_context(contexts, _SAMPLE_LEVEL).compress(sample)) <= SAMPLE_BYTES * (1 - MIN_GAIN)
+
+
+def _context(contexts: dict[int, zstandard.ZstdCompressor], level: int) -> zstandard.ZstdCompressor:
+    if level not in contexts:
+        contexts[level] = zstandard.ZstdCompressor(level=level)
+    return contexts[level]
 
 
 class BoundedDecompressor:
@@ -70,7 +86,7 @@ class BoundedDecompressor:
     def __init__(self) -> None:
         self._context = zstandard.ZstdDecompressor(max_window_size=MAX_WINDOW_BYTES)
 
-    def unpack(self, frame: Frame) -> bytes:
+    def unpack(self, frame: Frame) -> Payload:
         """The frame's payload in the clear.
 
         Raises MigrationError SMS.TRANSFER.PROTOCOL when the payload declares no size, one beyond the limit of a

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
-from agents.transfer.frames import protocol_error
+from agents.transfer.frames import Payload, protocol_error
 
 MAX_NAME_BYTES = 255
 # Deeper than any real tree; PATH_MAX is no limit here, but a frame is.
@@ -131,7 +131,7 @@ class Reader:
 
     __slots__ = ("_offset", "_view")
 
-    def __init__(self, payload: bytes | memoryview) -> None:
+    def __init__(self, payload: Payload | memoryview) -> None:
         self._view = memoryview(payload)
         self._offset = 0
 
@@ -154,7 +154,7 @@ class Reader:
         return layout.unpack(self.take(layout.size))
 
 
-def decode_groups(payload: bytes | memoryview) -> Iterator[tuple[int, bytes, list[Entry]]]:
+def decode_groups(payload: Payload | memoryview) -> Iterator[tuple[int, bytes, list[Entry]]]:
     """Volume, directory and entries of each group. Names and paths are checked (see check_name)."""
     reader = Reader(payload)
     while not reader.is_at_end:

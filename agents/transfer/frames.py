@@ -22,6 +22,10 @@ FLAG_COMPRESSED = 1
 KNOWN_FLAGS = FLAG_COMPRESSED
 
 
+# What was received stays in the buffer that it was received in.
+Payload = bytes | bytearray
+
+
 class Kind(IntEnum):
     """What a frame carries. HELLO to FAILURE and the RESULT kinds have no sequence; the others are numbered."""
 
@@ -54,17 +58,17 @@ class Frame:
     stream: int
     sequence: int
     after: int
-    payload: bytes
+    payload: Payload
 
     @property
     def wire_bytes(self) -> int:
         """What the frame takes on the wire, without TLS."""
         return HEADER.size + len(self.payload)
 
-    def encode(self) -> bytes:
-        """Header and payload as they travel."""
+    def header(self) -> bytes:
+        """What travels before the payload."""
         checksum = xxhash.xxh3_64_intdigest(self.payload)
-        header = HEADER.pack(
+        return HEADER.pack(
             PROTOCOL_VERSION,
             self.kind,
             self.flags,
@@ -74,7 +78,6 @@ class Frame:
             self.after,
             checksum,
         )
-        return header + self.payload
 
 
 def protocol_error(reason: str) -> MigrationError:
@@ -87,7 +90,7 @@ def control_frame(kind: Kind, payload: bytes) -> Frame:
     return Frame(kind=kind, flags=0, stream=0, sequence=0, after=0, payload=payload)
 
 
-def read_frame(read_exactly: Callable[[int], bytes]) -> Frame:
+def read_frame(read_exactly: Callable[[int], Payload]) -> Frame:
     """Read one frame. read_exactly(n) returns n bytes or raises EOFError.
 
     Raises MigrationError SMS.TRANSFER.PROTOCOL before anything of the payload's size is allocated when the

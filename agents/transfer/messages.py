@@ -8,7 +8,7 @@ from typing import Literal, TypeVar
 
 from pydantic import Field, ValidationError
 
-from agents.transfer.frames import PROTOCOL_VERSION, protocol_error
+from agents.transfer.frames import PROTOCOL_VERSION, Payload, protocol_error
 from contracts.base import Model
 
 ACK = struct.Struct("<QQ")
@@ -78,7 +78,7 @@ def plan_digest(volumes: dict[int, str]) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
 
 
-def parse(model: type[ModelType], payload: bytes) -> ModelType:
+def parse(model: type[ModelType], payload: Payload) -> ModelType:
     """A control message from its payload. Raises MigrationError SMS.TRANSFER.PROTOCOL."""
     if len(payload) > 1 << 20:
         raise protocol_error(f"{model.__name__} message of {len(payload)} bytes")

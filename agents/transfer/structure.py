@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 from agents.transfer.entries import Reader, check_path
-from agents.transfer.frames import protocol_error
+from agents.transfer.frames import Payload, protocol_error
 
 _OPERATION = struct.Struct("<BHQII")
 
@@ -46,7 +46,7 @@ def encode_operations(operations: Sequence[Operation]) -> bytes:
     return b"".join(parts)
 
 
-def decode_operations(payload: bytes) -> Iterator[Operation]:
+def decode_operations(payload: Payload) -> Iterator[Operation]:
     """The operations of a payload, their paths checked. Raises MigrationError SMS.TRANSFER.PROTOCOL."""
     reader = Reader(payload)
     while not reader.is_at_end:

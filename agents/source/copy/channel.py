@@ -9,9 +9,10 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from agents.source.copy.link_load import LinkLoad
 from agents.source.copy.rate_limit import TokenBucket
 from agents.transfer.connection import STALL_LIMIT_S, Connection
-from agents.transfer.frames import Frame, Kind, protocol_error
+from agents.transfer.frames import HEADER, Frame, Kind, Payload, protocol_error
 from agents.transfer.messages import ACK, Begin, Hello, HelloReply, Join, LostEntries, dump, parse
 from agents.transfer.tls import check_peer
 from contracts.errors.code import Failure, MigrationError
@@ -42,8 +43,7 @@ class ChannelSettings:
 
 class Channel:
     """Sends numbered frames over several connections; what is not acknowledged as applied is kept (at most the
-    credit) and sent again after a lost link. Methods may be called from any thread; send for a given stream from
-    one thread at a time."""
+    credit) and sent again after a lost link. Methods may be called from any thread."""
 
     def __init__(
         self,
@@ -60,6 +60,7 @@ class Channel:
         self._connections: list[Connection] = []
         self._kept: dict[int, Frame] = {}
         self._kept_bytes = 0
+        self._load = LinkLoad()
         self._sequence = 0
         self._barrier = 0
         self._first = 0
@@ -77,7 +78,7 @@ class Channel:
 
     @property
     def worker_streams(self) -> range:
-        """Streams of the threads that send contents; ORDER_STREAM is the one of the thread that leads the round."""
+        """Streams for contents; ORDER_STREAM is the one of the thread that leads the round."""
         return range(ORDER_STREAM + 1, self._settings.connections)
 
     @property
@@ -124,32 +125,37 @@ class Channel:
         self._drop_connections()
 
     def send(self, stream: int, kind: Kind, flags: int, payload: bytes, *, is_barrier: bool = False) -> int:
-        """Send a frame; returns its sequence. Waits for credit and for the link. One thread sends on a stream.
+        """Send a frame; returns its sequence. Waits for credit and for the link.
 
         is_barrier: it is applied after everything before and before everything after it. Returning does not mean
         that it arrived; it stays kept until the target says so. Raises what ended the channel.
         """
+        began = time.monotonic()
         self._settings.rate_limit.take(len(payload), self._check)
+        self._load.limited(time.monotonic() - began)
+        wire_bytes = HEADER.size + len(payload)
         with self._condition:
-            self._condition.wait_for(lambda: self._can_send(len(payload)) or self._must_end())
+            self._condition.wait_for(lambda: self._can_send(wire_bytes) or self._must_end())
             self._check()
-            self._sequence += 1
-            after = self._sequence - 1 if is_barrier else self._barrier
-            frame = Frame(kind, flags, stream, self._sequence, after, payload)
-            if is_barrier:
-                self._barrier = self._sequence
-            self._kept[frame.sequence] = frame
-            self._kept_bytes += frame.wire_bytes
-            self.bytes_sent += frame.wire_bytes
-        # Not under the condition, nor waiting for it: a reconnect takes the lock of every stream. A frame that it
-        # sends in between goes twice, which the target notices by its number.
+            self._kept_bytes += wire_bytes
+        # Numbered under the lock of the stream, so that numbers on a stream grow: a frame must never stand behind
+        # one that waits for it. Nothing is waited for in here, as a reconnect takes the lock of every stream. A
+        # frame that it sends in between goes twice, which the target notices by its number.
         with self._send_locks[stream]:
+            frame = self._number(stream, kind, flags, payload, is_barrier=is_barrier)
             try:
                 self._connections[stream].send(frame)
             except OSError:
                 # The reader makes the connections again and sends what is kept, this frame included.
                 self._drop_connections()
         return frame.sequence
+
+    def link_share(self) -> float | None:
+        """See LinkLoad.share; None also while the link is down."""
+        try:
+            return self._load.share(self._connections[ORDER_STREAM:])
+        except OSError:
+            return None
 
     def wait_applied(self, sequence: int) -> None:
         """Wait until everything up to a frame has been written by the target. Raises what ended the channel."""
@@ -165,8 +171,19 @@ class Channel:
             if self._durable < sequence:
                 self._check()
 
-    def _can_send(self, length: int) -> bool:
-        return self._is_up and (not self._kept or self._kept_bytes + length <= self._settings.credit_bytes)
+    def _can_send(self, wire_bytes: int) -> bool:
+        return self._is_up and (not self._kept_bytes or self._kept_bytes + wire_bytes <= self._settings.credit_bytes)
+
+    def _number(self, stream: int, kind: Kind, flags: int, payload: bytes, *, is_barrier: bool) -> Frame:
+        with self._condition:
+            self._sequence += 1
+            after = self._sequence - 1 if is_barrier else self._barrier
+            frame = Frame(kind, flags, stream, self._sequence, after, payload)
+            if is_barrier:
+                self._barrier = self._sequence
+            self._kept[frame.sequence] = frame
+            self.bytes_sent += frame.wire_bytes
+        return frame
 
     def _must_end(self) -> bool:
         return bool(self._error or self._is_stopping or self._is_closed)
@@ -197,7 +214,7 @@ class Channel:
         if frame.kind is Kind.ACK:
             self._acknowledge(*ACK.unpack(frame.payload))
         elif frame.kind is Kind.VERIFY_RESULT:
-            self._on_result(frame.payload)
+            self._on_result(bytes(frame.payload))
         elif frame.kind is Kind.LOST_ENTRIES:
             self._on_lost_entries(parse(LostEntries, frame.payload).rows)
         elif frame.kind is Kind.FAILURE:
@@ -336,7 +353,7 @@ def _raise_if_refused(error: Exception) -> None:
         raise MigrationError(PEER_REFUSED, reason=error.reason or "it does not verify") from error
 
 
-def _answer(connection: Connection, kind: Kind) -> bytes:
+def _answer(connection: Connection, kind: Kind) -> Payload:
     frame = connection.receive()
     if frame.kind is Kind.FAILURE:
         raise MigrationError(parse(Failure, frame.payload))

@@ -25,8 +25,11 @@ class Reading:
     is_changing: bool = False
 
 
-def open_regular(directory: int, name: bytes) -> int:
-    """Open a regular file for reading without touching its access time. Raises OSError, ENOENT if it is none."""
+def open_regular(directory: int, name: bytes) -> tuple[int, os.stat_result]:
+    """Open a regular file for reading without touching its access time; descriptor and stat.
+
+    Raises OSError, ENOENT if it is none.
+    """
     try:
         descriptor = os.open(name, _READ | os.O_NOATIME, dir_fd=directory)
     except PermissionError:
@@ -36,27 +39,29 @@ def open_regular(directory: int, name: bytes) -> int:
         if error.errno in (errno.ELOOP, errno.ENXIO, errno.EISDIR):
             raise FileNotFoundError(errno.ENOENT, "no longer a regular file") from error
         raise
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+    state = os.fstat(descriptor)
+    if not stat.S_ISREG(state.st_mode):
         os.close(descriptor)
         raise FileNotFoundError(errno.ENOENT, "no longer a regular file")
-    return descriptor
+    return descriptor, state
 
 
 def read_small(directory: int, name: bytes) -> Reading | None:
     """A small regular file with contents; None when it has grown beyond a chunk. Raises OSError."""
-    descriptor = open_regular(directory, name)
+    descriptor, before = open_regular(directory, name)
     try:
         for attempt in range(1, ATTEMPTS + 1):
-            before = os.fstat(descriptor)
             if before.st_size > CHUNK_BYTES:
                 return None
             data = read_range(descriptor, 0, before.st_size) if before.st_size else b""
             entry = describe(before, name)
             entry.xattrs, entry.inode_flags = read_xattrs(descriptor), read_flags(descriptor)
-            is_same = is_same_state(before, os.fstat(descriptor)) and len(data) == before.st_size
+            after = os.fstat(descriptor)
+            is_same = is_same_state(before, after) and len(data) == before.st_size
             if is_same or attempt == ATTEMPTS:
                 entry.data, entry.size = data, len(data)
                 return Reading(entry, before, is_changing=not is_same)
+            before = after
     finally:
         os.close(descriptor)
     return None

@@ -31,7 +31,7 @@ class LargeFileSender:
 
     def send(self, directory: OpenDirectory, row: Row) -> bool:
         """Bring the target's file up to what can be read; whether it changed in every attempt. Raises OSError."""
-        descriptor = open_regular(directory.descriptor, row.name)
+        descriptor, _ = open_regular(directory.descriptor, row.name)
         try:
             for attempt in range(1, ATTEMPTS + 1):
                 pass_ = _Pass(self._output, directory, row, descriptor)

@@ -7,6 +7,7 @@ import queue
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from typing import Final
 
 from agents.source.copy.catalogue import Catalogue
 from agents.source.copy.channel import Channel
@@ -22,28 +23,36 @@ from agents.transfer.frames import HEADER, Kind
 from agents.transfer.hashing import hash_whole
 from agents.transfer.paths import join
 
-BATCH_BYTES = 1 << 20
-BATCH_ENTRIES = 512
+# With one more file of a chunk at its end it stays below the limit of a frame.
+BATCH_BYTES = 2 << 20
+BATCH_ENTRIES = 1024
+# More than processors: most of the time that a small file costs on a cold disk is waiting for it.
+READERS: Final = 6
+_ENTRY_BYTES: Final = 256
 _GONE = (errno.ENOENT, errno.ESTALE, errno.ENOTDIR)
+_NO_XATTRS: Final = hash_xattrs(())
+_DEVICES: Final = (EntryKind.CHARACTER_DEVICE, EntryKind.BLOCK_DEVICE)
 
 
 class Output:
     """Where one thread's frames go: compressed, sent on its stream, and noted in the catalogue."""
 
-    def __init__(self, stream: int, channel: Channel, catalogue: Catalogue, tally: Tally) -> None:
+    def __init__(
+        self, stream: int, channel: Channel, catalogue: Catalogue, tally: Tally, compressor: AdaptiveCompressor
+    ) -> None:
         self.catalogue = catalogue
         self.tally = tally
         self._stream = stream
         self._channel = channel
-        self._compressor = AdaptiveCompressor()
+        self._compressor = compressor
 
     def send(self, kind: Kind, payload: bytes, rows: Sequence[Row], chunks: Sequence[ChunkRow] = ()) -> None:
         """Send a frame; the rows and chunks get its sequence and are recorded."""
-        began = time.perf_counter()
         flags, packed = self._compressor.compress(payload)
-        compressed = time.perf_counter()
         sequence = self._channel.send(self._stream, kind, flags, packed)
-        self._compressor.observe(compress_s=compressed - began, send_s=time.perf_counter() - compressed)
+        share = self._channel.link_share()
+        if share is not None:
+            self._compressor.adapt(share)
         self.tally.packed(raw=len(payload), wire=len(packed))
         for row in rows:
             if not row.is_partial:
@@ -60,10 +69,12 @@ class SenderPool:
         self._error: Exception | None = None
         self._is_closed = False
         self._unreadable: list[Row] = []
-        self._senders = [
-            _Sender(Output(stream, channel, catalogue, tally), mount_points, self._unreadable)
-            for stream in channel.worker_streams
+        streams = channel.worker_streams
+        compressor = AdaptiveCompressor()
+        outputs = [
+            Output(streams[number % len(streams)], channel, catalogue, tally, compressor) for number in range(READERS)
         ]
+        self._senders = [_Sender(output, mount_points, self._unreadable) for output in outputs]
         self._threads = [
             threading.Thread(target=self._run, args=(sender,), name="sender", daemon=True) for sender in self._senders
         ]
@@ -148,7 +159,9 @@ class _Sender:
             if entry := self._take(work.directory, row, is_large=work.is_large):
                 group.append(entry)
                 self._rows.append(row)
-                self._size = before + len(entry.data) + 256
+                self._size = before + len(entry.data) + _ENTRY_BYTES
+                if entry.xattrs:
+                    self._size += sum(len(name) + len(value) for name, value in entry.xattrs)
             if self._size >= BATCH_BYTES or len(self._rows) >= BATCH_ENTRIES:
                 self._add_group(work.directory, group)
                 group = []
@@ -203,12 +216,10 @@ class _Sender:
             self._tally.vanish()
             return None
         content = hash_whole(entry.data)
-        xattrs_hash = hash_xattrs(entry.xattrs)
+        xattrs_hash = hash_xattrs(entry.xattrs) if entry.xattrs else _NO_XATTRS
         is_held = row.sequence != UNHELD
-        has_content = not (is_held and row.block_bytes == 0 and row.content == content and row.size == _size(reading))
-        if entry.kind in (EntryKind.CHARACTER_DEVICE, EntryKind.BLOCK_DEVICE):
-            has_content |= row.device != entry.device
-        has_metadata = _metadata(row) != (
+        has_content = not (is_held and row.content == content and _is_same_file(row, reading))
+        has_metadata = has_content or _metadata(row) != (
             entry.mode,
             entry.uid,
             entry.gid,
@@ -229,7 +240,7 @@ class _Sender:
         if reading.is_changing:
             row.is_racy = True
             self._tally.change_while_read(self._shown(directory, row))
-        if has_content or has_metadata:
+        if has_metadata:
             return entry
         self._output.catalogue.put((row,))
         self._tally.done(directory.volume, files=1, size=entry.size)
@@ -251,6 +262,13 @@ class _Sender:
 def _size(reading: Reading) -> int:
     """The size that the catalogue compares with a later stat: a symlink's is the length of its target."""
     return reading.entry.size if reading.entry.kind is EntryKind.REGULAR else reading.state.st_size
+
+
+def _is_same_file(row: Row, reading: Reading) -> bool:
+    """Whether what the contents' hash does not cover is as in the row."""
+    if reading.entry.kind in _DEVICES and row.device != reading.entry.device:
+        return False
+    return row.block_bytes == 0 and row.size == _size(reading)
 
 
 def _metadata(row: Row) -> tuple[int, int, int, int, int, bytes]:

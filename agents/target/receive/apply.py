@@ -14,7 +14,7 @@ from agents.target.receive.write_entries import write_directories, write_entries
 from agents.transfer.chunks import chunk_volume
 from agents.transfer.compression import BoundedDecompressor
 from agents.transfer.entries import decode_groups
-from agents.transfer.frames import Frame, Kind, protocol_error
+from agents.transfer.frames import Frame, Kind, Payload, protocol_error
 from agents.transfer.structure import decode_operations
 from contracts.errors.code import MigrationError
 from contracts.errors.transfer import TARGET_EIO, TARGET_ENOSPC, TARGET_REFUSED
@@ -67,35 +67,35 @@ class Applier:
             raise protocol_error(f"volume {index}, which is not in the plan")
         return self._volumes[index]
 
-    def _batch(self, payload: bytes) -> None:
+    def _batch(self, payload: Payload) -> None:
         for index, path, entries in decode_groups(payload):
             volume = self._volume(index)
             with volume.directory(path) as directory:
                 self.lost += write_entries(volume, directory, entries)
 
-    def _chunk(self, payload: bytes) -> None:
+    def _chunk(self, payload: Payload) -> None:
         self.lost += self._chunks.write(self._volume(chunk_volume(payload)), payload)
 
-    def _structure(self, payload: bytes) -> None:
+    def _structure(self, payload: Payload) -> None:
         self._chunks.close()
         for operation in decode_operations(payload):
             if not apply_operation(self._volume(operation.volume), operation):
                 self.lost.append(operation.row)
 
-    def _directories(self, payload: bytes) -> None:
+    def _directories(self, payload: Payload) -> None:
         self._chunks.close()
         for index, path, entries in decode_groups(payload):
             volume = self._volume(index)
             with volume.directory(path) as parent:
                 write_directories(volume, parent, entries)
 
-    def _end_round(self, payload: bytes) -> None:
+    def _end_round(self, payload: Payload) -> None:
         self._chunks.close()
         self._volume(chunk_volume(payload)).remove_staging()
         self._verifier.begin_round()
 
-    def _verify(self, payload: bytes) -> None:
-        self.results.append(self._verifier.compare(self._volume, payload))
+    def _verify(self, payload: Payload) -> None:
+        self.results.append(self._verifier.compare(self._volume, bytes(payload)))
 
     def _failure(self, error: OSError, volume: int, needed_bytes: int) -> MigrationError:
         if error.errno in _FULL and volume in self._volumes:

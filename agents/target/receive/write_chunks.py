@@ -9,7 +9,7 @@ from agents.target.receive.volume import Volume
 from agents.target.receive.write_entries import create_file, open_existing, write_data
 from agents.transfer.chunks import Piece, decode_chunk
 from agents.transfer.entries import FIRST, IN_PLACE, LAST, SPARSE, Entry
-from agents.transfer.frames import protocol_error
+from agents.transfer.frames import Payload, protocol_error
 from agents.transfer.paths import punch_hole
 
 _ZEROS = bytes(1 << 20)
@@ -29,7 +29,7 @@ class ChunkWriter:
         self._descriptor = -1
         self._file = None
 
-    def write(self, volume: Volume, payload: bytes) -> list[int]:
+    def write(self, volume: Volume, payload: Payload) -> list[int]:
         """Apply a CHUNK frame; returns the file's row if it should have been there but is not."""
         path, entry, pieces = decode_chunk(payload)
         try:
