@@ -7,6 +7,7 @@ from typing import Any
 from rich.console import Console
 
 from cli.cutover_view import print_cutover
+from cli.forecast_view import print_forecast
 from cli.output import cell, err, out, print_fields, print_table, size
 from cli.watch import progress_text
 from contracts.layout import TargetLayout
@@ -60,6 +61,8 @@ def print_task(task: TaskView) -> None:
         )
     if task.step_seconds:
         print_table(("step", "seconds"), ((name, f"{seconds:.1f}") for name, seconds in task.step_seconds.items()))
+    if task.forecast is not None:
+        print_forecast(task.forecast)
     if task.cutover is not None:
         print_cutover(task.cutover)
     if task.verification is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Literal
 
 from contracts.base import Model
@@ -78,10 +79,11 @@ class CopySummary(Model):
     bytes_sent: on the wire. bytes_resent: of these, what had been sent before and was lost by an interruption
     (wire bytes; counted from both ends' journals). files_changing: files that changed in each of the attempts
     to read them; the next round takes them again. files_vanished: gone between listing and reading.
-    files_skipped and changing_paths are capped lists, the counts are not.
+    files_skipped and changing_paths are capped lists, the counts are not. began_at: by the task service's clock.
     """
 
     round_number: int
+    began_at: datetime | None = None
     volumes: tuple[VolumeSummary, ...] = ()
     files_total: int = 0
     bytes_total: int = 0

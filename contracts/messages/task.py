@@ -10,6 +10,7 @@ from contracts.adaptation import AdaptationReport
 from contracts.base import Message, MessageKind, Model
 from contracts.cutover import CutoverReport
 from contracts.errors import Failure
+from contracts.forecast import SyncForecast
 from contracts.layout import TargetLayout
 from contracts.messages.agent import AgentLoad, AttachedDisk
 from contracts.messages.migration_project import MigrationChoices
@@ -194,7 +195,8 @@ class TaskView(Model):
     step: what is being done now. rounds: summaries of the full copy (round 0) and of every sync round.
     step_seconds: how long each finished step took, by name, the last run of each. placement and choices: as they were
     taken from the template and the project when the task was made. consistency: of the last verification, at
-    consistency_at. load: while a transfer runs. cutover: of the last one, also while it runs.
+    consistency_at. load: while a transfer runs. cutover: of the last one, also while it runs. forecast:
+    in TaskDetails only.
     """
 
     id: str
@@ -234,6 +236,7 @@ class TaskView(Model):
     consistency_at: datetime | None = None
     load: AgentLoad | None = None
     cutover: CutoverReport | None = None
+    forecast: SyncForecast | None = None
     allowed_actions: tuple[TaskAction, ...] = ()
     rehearsal: RehearsalView | None = None
 

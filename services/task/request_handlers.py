@@ -148,7 +148,7 @@ class RequestHandlers:
     async def show(self, request: ShowTask, envelope: Envelope) -> TaskDetails:
         """One task with the newest progress."""
         task = await self._tasks.load(envelope.account, request.task_id)
-        return TaskDetails(task=show(task, self._answers.progress_of(task)))
+        return TaskDetails(task=show(task, self._answers.progress_of(task), self._clock()))
 
     async def verification(self, request: ShowVerification, envelope: Envelope) -> TaskVerification:
         """The last verification, for whoever was not there."""

@@ -12,6 +12,7 @@ from contracts.errors import MigrationError
 from contracts.errors.task import TASK_NOT_FOUND, TASK_SERVER_BUSY
 from contracts.messages.task import HistoryEntry, ListTasks, TaskChanged, TaskCreated
 from services.task.domain.cutover import cut_over
+from services.task.domain.forecast import convergence_event
 from services.task.domain.instructions import ServiceCommand, farewell, service_command
 from services.task.domain.phases import FINAL, Leg
 from services.task.domain.rehearsals import command_of
@@ -174,10 +175,9 @@ def _messages(task: Task, cause: Envelope, besides: Sequence[ServiceCommand]) ->
         server_name=task.server_name,
     )
     messages = [_outgoing(task, subjects.evt(task.account, "task", task.id, "changed"), changed, "changed", cause)]
-    if (done := cut_over(task)) is not None:
-        messages.append(
-            _outgoing(task, subjects.evt(task.account, "task", task.id, "cut-over"), done, "cut-over", cause)
-        )
+    for what, fact in (("cut-over", cut_over(task)), ("convergence-changed", convergence_event(task))):
+        if fact is not None:
+            messages.append(_outgoing(task, subjects.evt(task.account, "task", task.id, what), fact, what, cause))
     # A note changes nothing of the running step: what it asked for is under way.
     named = [] if entry.is_note else [("command", service_command(task)), ("farewell", farewell(task))]
     named.append(("rehearsal", command_of(task)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from contracts.errors import Failure
@@ -126,14 +127,19 @@ def _prepared(task: Task, result: AgentResult) -> dict[str, Any]:
 def _round(task: Task, result: AgentResult) -> dict[str, Any]:
     earlier = result.cutover.rounds if result.cutover else ()
     summaries = (*earlier, result.summary or CopySummary(round_number=task.round_number))
-    numbered = (_kept(summary, task.round_number + number) for number, summary in enumerate(summaries))
-    return {"rounds": (*task.rounds[-_ROUNDS_KEPT:], *numbered)}
+    began_at = task.steps[task.step].began_at if task.step in task.steps else None
+    kept: list[CopySummary] = []
+    for number, summary in enumerate(summaries, start=task.round_number):
+        kept.append(_kept(summary, number, began_at))
+        began_at = began_at + timedelta(seconds=summary.seconds) if began_at else None
+    return {"rounds": (*task.rounds[-_ROUNDS_KEPT:], *kept)}
 
 
-def _kept(summary: CopySummary, round_number: int) -> CopySummary:
+def _kept(summary: CopySummary, round_number: int, began_at: datetime | None) -> CopySummary:
     return summary.model_copy(
         update={
             "round_number": round_number,
+            "began_at": began_at,
             "skipped_paths": summary.skipped_paths[:_PATHS_KEPT],
             "changing_paths": summary.changing_paths[:_PATHS_KEPT],
         }

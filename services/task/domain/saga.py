@@ -17,6 +17,7 @@ from contracts.errors.task import (
 from contracts.errors.task_settings import TASK_NOTHING_TO_SKIP
 from contracts.messages.task import HistoryEntry, TaskAction
 from services.task.domain.cutover import launched
+from services.task.domain.forecast import changed_convergence
 from services.task.domain.phases import (
     ACTIONS,
     FAILS_AT_REST,
@@ -113,6 +114,8 @@ def succeed(task: Task, cause: Cause, **learned: Any) -> Task:
     if task.step is Step.RELEASE_SOURCE:
         learned["is_source_held"] = False
     known = task.model_copy(update=learned)
+    if (verdict := changed_convergence(known, cause.at)) is not None:
+        learned["convergence"] = verdict
     while step in _KEY_STEPS and _certificates_hold(known, cause.at):
         leg, step = next_place(leg, step)
     if step is Step.RELEASE_SOURCE and not known.is_source_held:

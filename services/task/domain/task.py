@@ -9,6 +9,7 @@ from contracts.adaptation import AdaptationReport
 from contracts.base import Model
 from contracts.cutover import CutoverReport, CutoverSettings
 from contracts.errors import Failure
+from contracts.forecast import Convergence
 from contracts.inventory import SourceInventory
 from contracts.layout import TargetLayout
 from contracts.messages.agent import AttachedDisk
@@ -131,6 +132,7 @@ class Task(Model):
     cutover_settings: CutoverSettings = CutoverSettings()
     cutover: CutoverReport | None = None
     is_source_held: bool = False
+    convergence: Convergence | None = None
     boot_s: float | None = None
     round_number: int = 0
     rounds: tuple[CopySummary, ...] = ()

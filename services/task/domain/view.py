@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Final
 
 from contracts.layout import TargetLayout
@@ -9,6 +10,7 @@ from contracts.messages.agent import AgentProgress
 from contracts.messages.task import Phase, RehearsalView, SubTask, TargetView, TaskView
 from contracts.task_settings import ConsistencyResult
 from contracts.transfer import TransferProgress
+from services.task.domain.forecast import forecast
 from services.task.domain.phases import Leg, Step
 from services.task.domain.saga import allowed_actions
 from services.task.domain.task import Task
@@ -53,8 +55,9 @@ def v3_state(task: Task) -> str:
     return _STATES[task.phase]
 
 
-def show(task: Task, report: AgentProgress | None) -> TaskView:
-    """A task as its user sees it; report: the newest one of a running transfer."""
+def show(task: Task, report: AgentProgress | None, now: datetime | None = None) -> TaskView:
+    """A task as its user sees it; report: the newest one of a running transfer. now: for what depends on the time;
+    None leaves that out."""
     progress = report.progress if report else None
     return TaskView(
         id=task.id,
@@ -94,6 +97,7 @@ def show(task: Task, report: AgentProgress | None) -> TaskView:
         consistency_at=task.consistency_at,
         load=report.load if report else None,
         cutover=task.cutover,
+        forecast=forecast(task, progress, now) if now else None,
         allowed_actions=allowed_actions(task),
         rehearsal=_rehearsal(task),
     )

@@ -58,6 +58,8 @@ async def test_the_source_runs_the_commands_and_the_downtime_is_told(
     assert len(events) == 1
     assert events[0]["downtime_s"] == view.cutover.downtime_s
     assert events[0]["downtime_s"] >= 3
+    assert view.forecast is not None
+    assert view.forecast.lag_s is not None
     assert "canary" not in str(world.heard)
     assert "canary" not in view.model_dump_json()
 

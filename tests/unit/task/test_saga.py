@@ -295,4 +295,5 @@ def test_rounds_of_a_cutover_are_numbered_on() -> None:
     syncing, result = cutting_over(CutoverWork(rounds=(CopySummary(round_number=0), CopySummary(round_number=0))))
     learned_here = learn_from_agent(syncing, result) | learn_cutover(syncing, result, cause().at)
     assert [each.round_number for each in learned_here["rounds"]][-3:] == [1, 2, 3]
+    assert learned_here["rounds"][-1].began_at == syncing.steps[Step.SYNC].began_at
     assert learned_here["round_number"] == 3
