@@ -169,6 +169,22 @@ class SourceServerPage(Message):
     servers: tuple[SourceServer, ...]
 
 
+class FindServerTexts(FindServers):
+    """Request ``registry.find-texts``: as FindServers, for somebody who remembers what he made of each server."""
+
+    TYPE: ClassVar[str] = "sms.registry.find-server-texts"
+
+
+class ServerTexts(Message):
+    """servers: each a SourceServer in JSON, without the fields that have their default value; a server that has not
+    changed is the same text again. count: as of SourceServerPage."""
+
+    TYPE: ClassVar[str] = "sms.registry.server-texts"
+    KIND: ClassVar[MessageKind] = "reply"
+    count: int
+    servers: tuple[str, ...]
+
+
 class ShowSourceServer(Message):
     """Request ``registry.show-source``."""
 

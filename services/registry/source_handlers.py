@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Final
 
 from contracts.envelope import Envelope
 from contracts.errors import MigrationError
@@ -17,12 +16,14 @@ from contracts.messages.source import (
     DeletedServer,
     DeleteServers,
     FindServers,
+    FindServerTexts,
     ListTags,
     ReportCopyState,
     ServerChanged,
     ServerOverview,
     ServersDeleted,
     ServerTags,
+    ServerTexts,
     ShowOverview,
     ShowSourceServer,
     SourceServer,
@@ -33,18 +34,15 @@ from contracts.messages.source import (
     UntagServer,
     UpdateServer,
 )
-from services.registry.domain.filters import is_wanted
+from services.registry.domain.filters import has_filter, is_wanted
 from services.registry.domain.listing import show_source
 from services.registry.domain.ports import Clock, Quotas, Servers
+from services.registry.domain.rows import Row, first_that_fit
 from services.registry.domain.server import Server, is_clashing, with_reported_state, with_wanted
 from services.registry.domain.tags import with_tags
 from services.registry.handlers import Handlers, LastSeen, known_server
 from services.registry.progress import ProgressBoard
 from services.registry.settings import RegistrySettings
-
-# A bus message holds 900 KiB; the envelope and the field names of a page are in the reserve.
-_PAGE_BYTES: Final = 700 * 1024
-_ROWS_KEPT: Final = 20_000
 
 
 class SourceHandlers:
@@ -67,16 +65,20 @@ class SourceHandlers:
         self._quotas = quotas
         self._settings = settings
         self._clock = clock
-        # Rows as they were shown, by account and id; most servers of a list are as they were at the last one.
-        self._rows: dict[tuple[str, str], _Row] = {}
+        # Rows as they were shown, by account; most servers of a list are as they were at the last one.
+        self._rows: dict[str, dict[str, Row]] = {}
 
     async def find(self, request: FindServers, envelope: Envelope) -> SourceServerPage:
         """One page of those that the filters let through, oldest registration first."""
-        wanted = [row for row in await self._all(envelope.account) if is_wanted(row.shown, request)]
-        wanted.sort(key=lambda row: (row.shown.registered_at, row.shown.id))
-        offset = max(request.offset, 0)
-        page = _that_fit(wanted[offset : offset + max(request.limit, 0)])
-        return SourceServerPage(count=len(wanted), servers=page)
+        wanted = await self._wanted(request, envelope.account)
+        page = first_that_fit(_page_of(wanted, request), lambda row: row.shown_bytes)
+        return SourceServerPage(count=len(wanted), servers=tuple(row.shown for row in page))
+
+    async def find_texts(self, request: FindServerTexts, envelope: Envelope) -> ServerTexts:
+        """As `find`, each server as text."""
+        wanted = await self._wanted(request, envelope.account)
+        page = first_that_fit(_page_of(wanted, request), lambda row: row.text_bytes)
+        return ServerTexts(count=len(wanted), servers=tuple(row.text for row in page))
 
     async def show(self, request: ShowSourceServer, envelope: Envelope) -> SourceServerDetails:
         """One server with everything that is known of it."""
@@ -170,22 +172,22 @@ class SourceHandlers:
             await self._servers.save(changed, says=[_changed(changed)], cause=envelope)
         return ServerTags(server_id=server.id, tags=tags)
 
-    async def _all(self, account: str) -> list[_Row]:
-        servers = await self._servers.all_of(account)
-        if len(self._rows) > _ROWS_KEPT:
-            self._rows.clear()
-        return [self._row(server) for server in servers]
+    async def _wanted(self, request: FindServers, account: str) -> list[Row]:
+        rows = await self._all(account)
+        if has_filter(request):
+            rows = [row for row in rows if is_wanted(row.shown, request)]
+        return sorted(rows, key=lambda row: row.place)
 
-    def _row(self, server: Server) -> _Row:
-        key = (server.account, server.id)
-        known = self._rows.get(key)
-        progress = self._progress.of(server)
-        if known is not None and known.server is server and progress is None and server.refused_until is None:
-            return known
+    async def _all(self, account: str) -> list[Row]:
+        servers = await self._servers.all_of(account)
+        known = self._rows.get(account, {})
+        rows = [row if (row := known.get(each.id)) and row.is_of(each) else self._row(each) for each in servers]
+        self._rows[account] = {row.shown.id: row for row in rows}
+        return rows
+
+    def _row(self, server: Server) -> Row:
         # When it was last heard is of no use in a list: whether it is connected says as much.
-        row = _Row(server, show_source(server, self._clock(), None, progress))
-        self._rows[key] = row
-        return row
+        return Row(server, show_source(server, self._clock(), None, self._progress.of(server)))
 
     def _shown(self, server: Server) -> SourceServer:
         last_seen_at = self._last_seen(server.account, server.id)
@@ -197,26 +199,6 @@ def _changed(server: Server) -> tuple[str, ServerChanged]:
     return "changed", changed
 
 
-class _Row:
-    """A server as a list shows it, with its size in a message."""
-
-    def __init__(self, server: Server, shown: SourceServer) -> None:
-        self.server = server
-        self.shown = shown
-        self._size_bytes = 0
-
-    @property
-    def size_bytes(self) -> int:
-        """Worked out when it is first asked for."""
-        self._size_bytes = self._size_bytes or len(self.shown.model_dump_json())
-        return self._size_bytes
-
-
-def _that_fit(rows: list[_Row]) -> tuple[SourceServer, ...]:
-    """The first ones that one message can carry; always at least one."""
-    left = _PAGE_BYTES
-    for number, row in enumerate(rows):
-        left -= row.size_bytes
-        if left < 0 and number:
-            return tuple(each.shown for each in rows[:number])
-    return tuple(row.shown for row in rows)
+def _page_of(rows: list[Row], request: FindServers) -> list[Row]:
+    offset = max(request.offset, 0)
+    return rows[offset : offset + max(request.limit, 0)]

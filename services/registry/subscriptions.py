@@ -12,6 +12,7 @@ from contracts.messages.source import (
     AdmitServer,
     DeleteServers,
     FindServers,
+    FindServerTexts,
     ListTags,
     ReportCopyState,
     ShowOverview,
@@ -48,6 +49,7 @@ def subscribe(
     bus.on_request(req("registry", "show"), ShowServer, handlers.show_server)
     bus.on_request(req("registry", "delete"), DeleteServer, handlers.delete_server)
     bus.on_request(req("registry", "find"), FindServers, sources.find)
+    bus.on_request(req("registry", "find-texts"), FindServerTexts, sources.find_texts)
     bus.on_request(req("registry", "show-source"), ShowSourceServer, sources.show)
     bus.on_request(req("registry", "update"), UpdateServer, sources.update)
     bus.on_request(req("registry", "report-copy-state"), ReportCopyState, sources.report_copy_state)

@@ -174,6 +174,10 @@ class MongoStore:
             cursor = self._database[collection].find(query, {"_id": 0, "id": 1, "version": 1}).sort("id", 1)
             return {found["id"]: found["version"] async for found in cursor}
 
+    async def foreign_writes(self) -> int | None:
+        """See Store."""
+        return None
+
     async def find_all_accounts(
         self, collection: str, where: Mapping[str, Scalar] | None = None
     ) -> AsyncIterator[Record]:

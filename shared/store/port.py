@@ -211,6 +211,9 @@ class Store(Protocol):
         """The version of every record by its id, in their order: tells which of those that were read before have
         changed, at a small part of what reading them costs."""
 
+    async def foreign_writes(self) -> int | None:
+        """A number that stays as it is while nobody but this object writes to the store; None when it cannot tell."""
+
     def find_all_accounts(self, collection: str, where: Mapping[str, Scalar] | None = None) -> AsyncIterator[Record]:
         """Records of every account, for recovery at start and for look-ups by a global key; any order."""
 

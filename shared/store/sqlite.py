@@ -158,6 +158,11 @@ class SqliteStore:
         statement = "SELECT id, version FROM records WHERE collection=? AND account=? ORDER BY id"
         return await self._run(lambda db: dict(db.execute(statement, (collection, account))))
 
+    async def foreign_writes(self) -> int | None:
+        """See Store."""
+        # What other connections have committed: https://www.sqlite.org/pragma.html#pragma_data_version
+        return await self._run(lambda db: int(db.execute("PRAGMA data_version").fetchone()[0]))
+
     async def find_all_accounts(
         self, collection: str, where: Mapping[str, Scalar] | None = None
     ) -> AsyncIterator[Record]:

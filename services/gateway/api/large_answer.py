@@ -17,5 +17,9 @@ def large(reply: R) -> R:
     The framework would validate what was just made, and write it out by way of Python objects: for a list of a
     thousand servers five times the work (35 ms instead of 7).
     """
-    body = reply.model_dump_json(exclude_none=True)
+    return written(reply.model_dump_json(exclude_none=True), type(reply))
+
+
+def written(body: str, _: type[R]) -> R:
+    """As `large`, for what is JSON already."""
     return cast(R, Response(body, media_type="application/json"))

@@ -20,13 +20,14 @@ from contracts.messages.source import (
     DeleteServers,
     DiskWish,
     FindServers,
+    FindServerTexts,
     ListTags,
     ServerOverview,
     ServersDeleted,
     ServerTags,
+    ServerTexts,
     ShowOverview,
     ShowSourceServer,
-    SourceServer,
     SourceServerDetails,
     SourceServerPage,
     TagList,
@@ -36,9 +37,9 @@ from contracts.messages.source import (
 )
 from services.gateway.api.agents import ApiAgents
 from services.gateway.api.call import ApiCall, Call
-from services.gateway.api.large_answer import large
+from services.gateway.api.large_answer import large, written
 from services.gateway.api.router import ApiRouter
-from services.gateway.domain.mapping.sources import listed, overview, shown
+from services.gateway.domain.mapping.sources import listing, overview, shown
 from services.gateway.domain.wire.sources import (
     DeletedItem,
     DeleteIds,
@@ -86,7 +87,7 @@ async def list_servers(
     _refuse_unknown("state", state, SOURCE_STATES)
     _refuse_unknown("migration_cycle", migration_cycle, MIGRATION_CYCLES)
     project = await _project(call, migproject) if migproject else None
-    wanted = FindServers(
+    wanted = FindServerTexts(
         state=state,
         name=name,
         id=id,
@@ -105,9 +106,7 @@ async def list_servers(
     if enterprise_project_id not in _ENTERPRISE_PROJECTS:
         return ListServersResponse(count=0, source_servers=[])
     count, servers = await _find(call, wanted)
-    now = datetime.now(UTC)
-    listing = [listed(server, now) for server in servers]
-    return large(ListServersResponse(count=count, source_servers=listing))
+    return written(listing(count, servers, datetime.now(UTC)), ListServersResponse)
 
 
 @router.get("/v3/source-servers", action="sms:server:list", operation_id="list_source_servers")
@@ -243,12 +242,12 @@ async def _allowed(call: Call, server_ids: tuple[str, ...]) -> tuple[str, ...]:
     return tuple([one for one in server_ids if await call.may(action, f"server:{one}")])
 
 
-async def _find(call: Call, wanted: FindServers) -> tuple[int, list[SourceServer]]:
+async def _find(call: Call, wanted: FindServerTexts) -> tuple[int, list[str]]:
     """The registry's pages end where a bus message does: asked for until the wire's page is full."""
-    servers: list[SourceServer] = []
+    servers: list[str] = []
     while True:
         left = {"limit": wanted.limit - len(servers), "offset": wanted.offset + len(servers)}
-        page = await call.ask("registry", "find", wanted.model_copy(update=left), SourceServerPage)
+        page = await call.ask("registry", "find-texts", wanted.model_copy(update=left), ServerTexts)
         servers += page.servers
         if not page.servers or len(servers) >= wanted.limit or wanted.offset + len(servers) >= page.count:
             return page.count, servers

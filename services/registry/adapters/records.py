@@ -15,6 +15,7 @@ from contracts.feasibility import FeasibilityReport
 from contracts.inventory import SourceInventory
 from contracts.messages.identity import RefuseAgent
 from contracts.messages.registry import ServerRefused
+from services.registry.adapters.known_servers import KnownServers
 from services.registry.domain.ports import Says
 from services.registry.domain.server import Server
 from shared.store import Collection, ConflictError, OutgoingMessage, Record, Store
@@ -55,8 +56,8 @@ class ServerRecords:
         self._servers = TypedCollection(store, SERVERS, Server)
         self._papers = TypedCollection(store, PAPERS, Paper)
         self._refusals = TypedCollection(store, REFUSALS, Refusal)
-        # What was read, by account and id: a list reads only those that have changed since the last one.
-        self._read: dict[str, tuple[float, dict[str, Server]]] = {}
+        self._known = KnownServers()
+        self._trusted_at_s: dict[str, float] = {}
 
     async def load(self, account: str, server_id: str) -> Server | None:
         """See Servers."""
@@ -85,15 +86,7 @@ class ServerRecords:
             replaced.append(server.inventory_key if name == "inventory" else server.report_key)
             older = "inventory_json" if name == "inventory" else "feasibility_json"
             server = server.model_copy(update={f"{name}_key": key, older: ""})
-        await self._servers.save(
-            server.account,
-            server.id,
-            server,
-            expected_version=server.version,
-            outbox=_events(server, says, cause),
-            applied=applied,
-            also=papers,
-        )
+        await self._write(server, outbox=_events(server, says, cause), applied=applied, also=papers)
         await self._remove_papers(server.account, [key for key in replaced if key])
 
     async def inventory_of(self, server: Server) -> SourceInventory:
@@ -114,7 +107,7 @@ class ServerRecords:
         """See Servers."""
         outbox = _events(server, says, cause)
         outbox.append(_refuse_command(server.account, server.id, failure, refuse_s, cause))
-        await self._servers.save(server.account, server.id, server, expected_version=server.version, outbox=outbox)
+        await self._write(server, outbox=outbox)
 
     async def refuse_unknown(
         self, account: str, server_id: str, failure: Failure, *, refuse_s: int, cause: Envelope
@@ -141,7 +134,7 @@ class ServerRecords:
         """See Servers."""
         events = _events(server, says, cause)
         await self._servers.delete(server.account, server.id, expected_version=server.version, outbox=events)
-        self._read.get(server.account, (0.0, {}))[1].pop(server.id, None)
+        self._known.removed(server.account, server.id)
         while page := await self._papers.find(server.account, {"server_id": server.id}, limit=_PAPERS_PAGE):
             await self._remove_papers(server.account, [paper.id for paper in page])
 
@@ -151,17 +144,44 @@ class ServerRecords:
 
     async def all_of(self, account: str) -> list[Server]:
         """See Servers."""
-        read_at_s, known = self._read.get(account, (0.0, {}))
+        mark = await self._store.foreign_writes()
+
+        async def read(known: dict[str, Server]) -> dict[str, Server]:
+            return await self._changed(account, known)
+
+        return await self._known.all_of(account, mark=mark, read=read)
+
+    async def _changed(self, account: str, known: dict[str, Server]) -> dict[str, Server]:
+        """The present servers: those that are known and unchanged, the others read."""
         now_s = time.monotonic()
-        if now_s - read_at_s > _TRUSTED_S:
-            self._read[account] = now_s, await self._every(account)
-            return list(self._read[account][1].values())
+        if now_s - self._trusted_at_s.get(account, -_TRUSTED_S) >= _TRUSTED_S:
+            read = await self._every(account)
+            self._trusted_at_s[account] = now_s
+            return read
         versions = await self._store.versions(SERVERS.name, account)
         changed = [each for each, version in versions.items() if each not in known or known[each].version != version]
         read = await (self._each(account, changed) if len(changed) <= _FEW else self._every(account))
         together = {**known, **read}
-        self._read[account] = read_at_s, {each: together[each] for each in versions if each in together}
-        return list(self._read[account][1].values())
+        return {each: together[each] for each in versions if each in together}
+
+    async def _write(
+        self,
+        server: Server,
+        *,
+        outbox: Sequence[OutgoingMessage],
+        applied: str | None = None,
+        also: Sequence[Record] = (),
+    ) -> None:
+        version = await self._servers.save(
+            server.account,
+            server.id,
+            server,
+            expected_version=server.version,
+            outbox=outbox,
+            applied=applied,
+            also=also,
+        )
+        self._known.saved(server.model_copy(update={"version": version}))
 
     async def _each(self, account: str, server_ids: Sequence[str]) -> dict[str, Server]:
         loaded = [await self.load(account, server_id) for server_id in server_ids]

@@ -2,8 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from contracts.messages.source import FindServers, SourceServer
 from services.registry.domain.tags import matches
+
+_EVERYTHING: Final = FindServers().model_dump(exclude={"limit", "offset"})
+
+
+def has_filter(wanted: FindServers) -> bool:
+    """Whether there is anything that a server could fail."""
+    return any(getattr(wanted, name) != value for name, value in _EVERYTHING.items())
 
 
 def is_wanted(server: SourceServer, wanted: FindServers) -> bool:

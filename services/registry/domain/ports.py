@@ -61,7 +61,7 @@ class Servers(Protocol):
         """Servers of an account ordered by id."""
 
     async def all_of(self, account: str) -> list[Server]:
-        """All servers of an account, ordered by id."""
+        """All servers of an account, with everything that was written before, in any order."""
 
     async def count(self, account: str) -> int:
         """How many an account has."""

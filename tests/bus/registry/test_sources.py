@@ -21,19 +21,21 @@ from contracts.inventory import Disk, FileSystem, Mount, NetworkInterface, Opera
 from contracts.messages.account import AccountQuotas, AccountUpdated
 from contracts.messages.agent import AgentProgress, AgentRegistered
 from contracts.messages.feasibility import FeasibilityChecked
-from contracts.messages.registry import ServerDetails, ShowServer
+from contracts.messages.registry import DeleteServer, ServerDetails, ShowServer
 from contracts.messages.reply import Accepted
 from contracts.messages.source import (
     AdmitServer,
     DeleteServers,
     DiskWish,
     FindServers,
+    FindServerTexts,
     ListTags,
     ReportCopyState,
     ServerChanged,
     ServerOverview,
     ServersDeleted,
     ServerTags,
+    ServerTexts,
     ShowOverview,
     ShowSourceServer,
     SourceServer,
@@ -46,10 +48,12 @@ from contracts.messages.source import (
 )
 from contracts.messages.task import Phase, TaskChanged
 from contracts.transfer import TransferProgress
+from services.registry.adapters.records import ServerRecords
 from services.registry.bootstrap import COLLECTIONS, wire
 from services.registry.domain.server import Server
 from services.registry.settings import RegistrySettings
 from shared.service import ServiceContext
+from shared.store import open_store
 
 M = TypeVar("M", bound=Message)
 
@@ -145,6 +149,41 @@ async def test_lists_are_filtered_paged_and_counted_in_the_order_of_registration
         first = page.servers[0]
         assert (first.os_id, first.os_version, first.ipv6) == ("debian", "12.5", "2001:db8::7")
         assert [(disk.use, disk.used_bytes) for disk in first.disks] == [("OS", 5 << 30)]
+
+
+async def test_a_list_shows_what_was_just_answered_and_every_text_is_its_server(bench) -> None:
+    async with registry(bench) as world:
+        for number in range(1, 6):
+            await world.register(f"s{number}", inventory(number))
+        for turn in range(10):
+            changes = [
+                world.ask("update", UpdateServer(server_id=f"s{number}", name=f"n{turn}-{number}"), Accepted)
+                for number in range(1, 6)
+            ]
+            for change in asyncio.as_completed([*changes, *(world.find() for _ in range(5))]):
+                await change
+            page = await world.find()
+            assert [one.name for one in page.servers] == [f"n{turn}-{number}" for number in range(1, 6)]
+            texts = await world.ask("find-texts", FindServerTexts(), ServerTexts)
+            assert texts.count == 5
+            assert tuple(SourceServer.model_validate_json(text) for text in texts.servers) == page.servers
+        await world.ask("delete", DeleteServer(server_id="s3"), Accepted)
+        assert [one.id for one in (await world.find()).servers] == ["s1", "s2", "s4", "s5"]
+        await world.register("s3", inventory(3))
+        assert {one.name for one in (await world.find()).servers} == {"n9-1", "n9-2", "n9-4", "n9-5", "web-3"}
+
+
+async def test_a_list_shows_what_another_replica_has_written(bench) -> None:
+    async with registry(bench) as world:
+        await world.register("s1", inventory())
+        assert [one.tags for one in (await world.find()).servers] == [{}]
+        store = await open_store(bench.settings("registry").store_url, "registry", COLLECTIONS)
+        records = ServerRecords(store)
+        server = await records.load("acme", "s1")
+        assert server is not None
+        await records.save(server.model_copy(update={"tags": {"by": "another"}}))
+        assert [one.tags for one in (await world.find()).servers] == [{"by": "another"}]
+        await store.close()
 
 
 async def test_names_projects_disks_and_tags_are_kept_over_a_new_inventory_and_said(bench) -> None:

@@ -192,6 +192,15 @@ class StoreContract:
         with pytest.raises(AccountRequiredError):
             await store.versions("tasks", "")
 
+    async def test_who_remembers_records_hears_that_somebody_else_has_written(self, store: Store, other: Store) -> None:
+        before = await store.foreign_writes()
+        await store.save(task("t1"), expected_version=0)
+        assert await store.foreign_writes() == before
+        await other.save(task("t2"), expected_version=0)
+        after = await store.foreign_writes()
+        assert after is None or after != before
+        assert await store.foreign_writes() == after
+
     async def test_another_account_sees_and_changes_nothing(self, store: Store) -> None:
         await store.save(task("t1"), expected_version=0)
         assert await store.load("tasks", "other", "t1") is None
@@ -260,6 +269,13 @@ class TestSqlite(StoreContract):
         yield store
         await store.close()
 
+    @pytest.fixture
+    async def other(self, url: str) -> AsyncIterator[Store]:
+        """Another replica's."""
+        store = await open_store(url, "task", (TASKS, HISTORY))
+        yield store
+        await store.close()
+
     async def test_a_closed_store_is_unavailable(self, store: Store) -> None:
         await store.close()
         with pytest.raises(StoreUnavailableError) as refused:
@@ -275,6 +291,13 @@ class TestMongo(StoreContract):
 
     @pytest.fixture
     async def store(self, url: str) -> AsyncIterator[Store]:
+        store = await open_store(url, "task", (TASKS, HISTORY))
+        yield store
+        await store.close()
+
+    @pytest.fixture
+    async def other(self, url: str) -> AsyncIterator[Store]:
+        """Another replica's."""
         store = await open_store(url, "task", (TASKS, HISTORY))
         yield store
         await store.close()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Final
 
@@ -42,6 +43,13 @@ _SUB_TASKS: Final = {
 }
 
 
+# With it a row says when the transfer will end, which depends on the time of the list. No text that somebody has typed
+# can look like it: its quotes are escaped.
+_TIME_LEFT: Final = '"seconds_left":'
+_ROWS_KEPT: Final = 8192
+_ANY_TIME: Final = datetime.min.replace(tzinfo=UTC)
+
+
 def milliseconds(moment: datetime) -> int:
     """Unix time in milliseconds, as the wire has all times."""
     return int(moment.timestamp() * 1000)
@@ -79,6 +87,15 @@ def listed(server: SourceServer, now: datetime) -> ListedServer:
         migproject_id=server.project_id or None,
         tags=server.tags,
     )
+
+
+def listing(count: int, servers: Sequence[str], now: datetime) -> str:
+    """The JSON of a ListServersResponse; servers: as of `ServerTexts`.
+
+    Most servers are the same text in every list, and reading and writing a thousand of them takes 75 ms.
+    """
+    rows = (_fresh(text, now) if _TIME_LEFT in text else _kept(text) for text in servers)
+    return f'{{"count":{count},"source_servers":[{",".join(rows)}]}}'
 
 
 def shown(details: SourceServerDetails, now: datetime) -> ShowServerResponse:
@@ -178,8 +195,16 @@ def _sub_task(task: ServerTask) -> str | None:
     return f"{name} {task.percent}%" if name else None
 
 
-# Most servers have the same few checks: a list of 1,000 spent two thirds of its mapping on making them anew.
-@lru_cache(maxsize=1024)
+def _fresh(text: str, now: datetime) -> str:
+    return listed(SourceServer.model_validate_json(text), now).model_dump_json(exclude_none=True)
+
+
+# By the text, which says everything that a row shows: so there is nothing to forget, and no account sees another's.
+@lru_cache(maxsize=_ROWS_KEPT)
+def _kept(text: str) -> str:
+    return _fresh(text, _ANY_TIME)
+
+
 def _summary(check: CheckSummary) -> EnvironmentCheck:
     return EnvironmentCheck(id=check.id, name=check.name, result=check.result, error_code=check.code or None)
 
