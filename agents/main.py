@@ -33,6 +33,14 @@ def _parser() -> argparse.ArgumentParser:
     _add_connection(run)
     run.add_argument("--config", type=Path, help="read the options from this JSON file (mode 0600)")
     run.add_argument("--root", type=Path, help="mount point of the root of the system to migrate")
+    run.add_argument(
+        "--disk",
+        type=Path,
+        metavar="FILE",
+        dest="disks",
+        action="append",
+        help="a disk, or its raw image, of a Windows server that does not run; once for each disk",
+    )
     run.add_argument("--state", type=Path, help="the agent's own folder (default: in /var/lib/sms-agent)")
     target = commands.add_parser("target", help="run in a helper beside the target's disks")
     target.add_argument("--config-stdin", action="store_true", required=True)

@@ -230,9 +230,9 @@ class SourceInventory(Model):
     "/" for a live server. hypervisor: kvm, vmware, xen, hyperv, virtualbox, parallels, "" for none or unknown.
     swap_files: those in use or in fstab; swap_file_headers: those of them that hold a swap area, which alone are
     left out of a copy and made again. applications: those that a migration must know of. listening_ports: TCP ports
-    of a live server, without those that its kernel gives away by itself. volume_groups, btrfs, raw_devices,
-    has_rsync, has_tc, is_paravirtual, is_oem, platform: what agents of the HTTPS API say besides; None and "" mean
-    that nobody said.
+    of a live server, without those that its kernel gives away by itself. volume_groups: of LVM2, as their disks
+    describe them, or as an agent of the HTTPS API says. btrfs, raw_devices, has_rsync, has_tc, is_paravirtual, is_oem,
+    platform: what agents of the HTTPS API say besides; None and "" mean that nobody said.
     """
 
     hostname: str

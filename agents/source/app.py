@@ -9,7 +9,6 @@ from typing import Final, TypeVar
 
 from agents.session import AgentSession
 from agents.source.held import HeldSource
-from agents.source.inventory import collect
 from agents.source.transfer_work import TransferWork, unexpected
 from agents.task_folder import TaskFolder, task_folders
 from contracts.cutover import CommandOutcome, CutoverOutcome, CutoverWork
@@ -38,15 +37,15 @@ _C = TypeVar("_C", bound=AgentCommand)
 
 
 class SourceAgent:
-    """roots: mount point to a private view of that file system (`agents.source.bind`). forbids_commands: why users'
-    commands are not run on this server, "" when they are."""
+    """look: collects the inventory anew; it runs in a thread. roots: mount point to a private view of that file system
+    (`agents.source.bind`). forbids_commands: why users' commands are not run on this server, "" when they are."""
 
     def __init__(
         self,
         session: AgentSession,
         *,
         inventory: SourceInventory,
-        root: Path,
+        look: Callable[[], SourceInventory],
         roots: Mapping[str, Path],
         state_folder: Path,
         own_paths: Sequence[str],
@@ -54,7 +53,7 @@ class SourceAgent:
     ) -> None:
         self._session = session
         self._inventory = inventory
-        self._root = root
+        self._look = look
         self._roots = roots
         self._state_folder = state_folder
         self._own_paths = own_paths
@@ -164,7 +163,7 @@ class SourceAgent:
     async def collect_inventory(self, command: CollectInventory) -> AgentResult:
         """Look at the server again."""
         try:
-            self._inventory = await asyncio.to_thread(collect, self._root)
+            self._inventory = await asyncio.to_thread(self._look)
         except OSError as error:
             failure = unexpected(command.VERB, command.task_id, error)
             return AgentResult(task_id=command.task_id, epoch=command.epoch, verb=command.VERB, failure=failure)

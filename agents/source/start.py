@@ -20,6 +20,7 @@ from agents.session import AgentSession, Credential, keep_log
 from agents.source.app import SourceAgent
 from agents.source.bind import private_roots
 from agents.source.inventory import collect
+from agents.source.inventory.windows import collect_windows
 from agents.version import VERSION
 from contracts.base import Model
 from contracts.errors import MigrationError
@@ -37,6 +38,7 @@ class SourceOptions(Model):
 
     state: the agent's own folder; where it is not given, a mounted system gets one of its own for each installation.
     commands: whether the users of the service may have commands run, and file systems frozen, on this server.
+    disks: of a Windows server that does not run, as devices or raw image files; they stand in place of root.
     """
 
     bus: str
@@ -45,6 +47,7 @@ class SourceOptions(Model):
     secret_key_file: Path | None = None
     account: str = "default"
     root: Path = Path("/")
+    disks: tuple[Path, ...] = ()
     state: Path | None = None
     commands: Literal["allow", "forbid"] = "allow"
 
@@ -53,6 +56,8 @@ class SourceOptions(Model):
         """Why no command of a user is run here; "" if they are."""
         if self.commands == "forbid":
             return "its operator has forbidden it"
+        if self.disks:
+            return "it looks at the disks of a system that does not run"
         return "" if self.root == Path("/") else f"it looks at a system mounted at {self.root}, which does not run"
 
     @property
@@ -60,14 +65,21 @@ class SourceOptions(Model):
         """Where this agent keeps its key and what it knows of its tasks."""
         if self.state is not None:
             return self.state
-        if self.root == Path("/"):
+        if self.root == Path("/") and not self.disks:
             return DEFAULT_STATE_FOLDER
         try:
             authority = self.ca.read_bytes()
         except OSError as error:
             raise MigrationError(AGENT_OPTIONS, reason=f"{self.ca} cannot be read: {error.strerror}") from error
-        named = hashlib.sha256(authority + os.fsencode(self.root.resolve())).hexdigest()[:16]
+        places = b"\0".join(os.fsencode(path.resolve()) for path in (self.disks or (self.root,)))
+        named = hashlib.sha256(authority + places).hexdigest()[:16]
         return DEFAULT_STATE_FOLDER / _MOUNTED_SYSTEMS / named
+
+    def look(self) -> SourceInventory:
+        """Collect the inventory. Raises OSError, or MigrationError SMS.AGENT.NO_WINDOWS."""
+        if self.disks:
+            return collect_windows(self.disks, agent_version=VERSION)
+        return collect(self.root, agent_version=VERSION)
 
     @classmethod
     def from_arguments(cls, arguments: Mapping[str, Any]) -> SourceOptions:
@@ -92,9 +104,12 @@ def run_source(options: SourceOptions) -> int:
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(levelname)s %(name)s %(message)s")
     options.state_folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     keep_log(options.state_folder)
-    inventory = collect(options.root).model_copy(update={"agent_version": VERSION})
+    try:
+        inventory = options.look()
+    except OSError as error:
+        raise MigrationError(AGENT_OPTIONS, reason=f"{error.filename}: {error.strerror}") from error
     # Before any thread: a mount namespace belongs to the threads that exist when it is made.
-    roots = private_roots(inventory.mounts)
+    roots = private_roots(inventory.mounts) if not options.disks else {}
     return asyncio.run(_serve(options, inventory, roots))
 
 
@@ -112,7 +127,7 @@ async def _serve(options: SourceOptions, inventory: SourceInventory, roots: Mapp
     agent = SourceAgent(
         session,
         inventory=inventory,
-        root=options.root,
+        look=options.look,
         roots=roots,
         state_folder=options.state_folder,
         own_paths=own_paths(options),

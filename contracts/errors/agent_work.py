@@ -27,3 +27,10 @@ AGENT_OPTIONS = ErrorCode(
     cause="The agent cannot start with these options: {reason}.",
     remedy="Give --bus, --ca, --access-key and --secret-key-file, or --config with a file that has them.",
 )
+NO_WINDOWS = ErrorCode(
+    code="SMS.AGENT.NO_WINDOWS",
+    exit_code=2,
+    cause="No Windows system was found on {disks}. Of 1 that is needed, {count} volumes have none: {volumes}.",
+    remedy="Give each disk of the server with --disk, as a device or a raw image; convert other images first "
+    "(`qemu-img convert -O raw`). A Linux server is mounted, and named with --root.",
+)

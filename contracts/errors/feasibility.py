@@ -155,7 +155,7 @@ BTRFS_SEVERAL_DISKS: Final = ErrorCode(
 )
 HIBERNATED: Final = ErrorCode(
     code="SMS.FEASIBILITY.HIBERNATED",
-    cause="Swap {places} holds a hibernated system; its memory is not migrated.",
+    cause="{places} holds a hibernated system; its memory is not migrated.",
     remedy="Start that system and shut it down cleanly before the migration.",
 )
 ROOT_SPACE: Final = ErrorCode(

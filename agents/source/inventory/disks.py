@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from agents.source.inventory.block_devices import (
@@ -15,10 +15,12 @@ from agents.source.inventory.block_devices import (
     natural_key,
     partition_name,
 )
-from agents.source.inventory.partition_tables import read_partition_table
+from agents.source.inventory.lvm_metadata import volume_groups
+from agents.source.inventory.partition_tables import is_dynamic_disk, read_partition_table
 from agents.source.inventory.superblocks import recognise
+from agents.source.inventory.superblocks.containers import read_lvm_metadata
 from agents.source.inventory.volume_reader import VolumeReader, open_volume
-from contracts.inventory import Disk, FileSystem, Partition
+from contracts.inventory import Disk, FileSystem, Partition, VolumeGroup
 
 
 def _partition_holds(
@@ -40,6 +42,7 @@ def read_disk(device: DiskDevice) -> Disk:
     with ExitStack() as stack:
         reader = stack.enter_context(open_volume(device.path))
         table = read_partition_table(reader, sector_sizes=device.sector_sizes)
+        is_dynamic = is_dynamic_disk(reader, table)
         own = recognise(reader) if not table.partitions else None
         partitions = []
         for entry in table.partitions:
@@ -57,10 +60,12 @@ def read_disk(device: DiskDevice) -> Disk:
         has_boot_code=table.has_boot_code,
         transport=device.transport,
         is_removable=device.is_removable,
+        is_dynamic=is_dynamic,
     )
 
 
-def _image_name(path: str, taken: set[str]) -> str:
+def image_name(path: str, taken: set[str]) -> str:
+    """What a disk in an image file is called; taken: by others."""
     stem = re.sub(r"[^A-Za-z0-9_-]", "_", Path(path).stem) or "disk"
     name, number = stem, 2
     while name in taken:
@@ -73,7 +78,7 @@ def disks_of_mounted_tree(keys: Iterable[str]) -> dict[str, Disk]:
     found: dict[str, Disk] = {}
     for key in dict.fromkeys(keys):
         if key.startswith("/"):
-            device = image_disk(key, _image_name(key, {disk.name for disk in found.values()}))
+            device = image_disk(key, image_name(key, {disk.name for disk in found.values()}))
         else:
             device = local_disk(key)
         if device is not None:
@@ -100,3 +105,17 @@ def disks_of_live_server(keys: Iterable[str]) -> dict[str, Disk]:
             )
     missing = [key for key in keys if key not in found]
     return {**dict(sorted(found.items(), key=lambda item: natural_key(item[0]))), **disks_of_mounted_tree(missing)}
+
+
+def read_volume_groups(disks: Iterable[Disk]) -> tuple[VolumeGroup, ...]:
+    """The LVM2 volume groups that lie on some disks; a disk that cannot be read tells of none."""
+    texts: dict[str, str] = {}
+    for disk in disks:
+        held = [(part.name, part.start_bytes, part.size_bytes, part.file_system) for part in disk.partitions]
+        held.append((disk.name, 0, disk.size_bytes, disk.file_system))
+        members = [one for one in held if one[3] is not None and one[3].kind == "lvm2_member"]
+        if not members:
+            continue
+        with suppress(OSError), open_volume(Path(disk.device)) as reader:
+            texts |= {name: read_lvm_metadata(reader.window(start, size)) for name, start, size, _ in members}
+    return volume_groups(texts)

@@ -10,7 +10,8 @@ from agents.source.inventory.system_tree import SystemTree
 from contracts.inventory import NetworkInterface
 
 
-def _hashed(name: str, value: str) -> str:
+def hashed(name: str, value: str) -> str:
+    """The hash of a value of one source."""
     # The name goes in, so that equal values of two sources do not look alike.
     return hashlib.sha256(f"sms:{name}:{value.strip().lower()}".encode()).hexdigest()
 
@@ -27,4 +28,4 @@ def fingerprint_of(
         macs = sorted(card.mac for card in interfaces if card.is_physical and card.mac.strip("0:"))
         values["dmi_uuid"] = read_attribute(SYS / "class/dmi/id/product_uuid")
         values["mac_set"] = ",".join(macs)
-    return {name: _hashed(name, value) for name, value in sorted(values.items()) if value.strip()}
+    return {name: hashed(name, value) for name, value in sorted(values.items()) if value.strip()}

@@ -13,6 +13,11 @@ from contracts.inventory import Partition, PartitionKind, TableKind
 
 EXTENDED_TYPES: Final = frozenset({0x05, 0x0F, 0x85})
 _PROTECTIVE_TYPE: Final = 0xEE
+# Of Windows' logical disk manager: the MBR's type, and the GPT's types of its database and of its volumes.
+_DYNAMIC_TYPES: Final = frozenset(
+    {"42", "5808C8AA-7E8F-42E0-85D2-E1E90434CFB3", "AF9B60A0-1431-4F62-BC68-3311714A69AD"}
+)
+_PRIVATE_HEADER: Final = (6, b"PRIVHEAD")
 # Far more than any system has; a chain or an array that claims more is damaged or hostile.
 _MOST_PARTITIONS: Final = 256
 
@@ -26,6 +31,11 @@ class PartitionTable:
     sector_size: int = 512
     partitions: tuple[Partition, ...] = ()
     has_boot_code: bool = False
+
+    @property
+    def has_dynamic_type(self) -> bool:
+        """It belongs to Windows' logical disk manager."""
+        return any(partition.type_id in _DYNAMIC_TYPES for partition in self.partitions)
 
 
 @dataclass(frozen=True)
@@ -167,3 +177,9 @@ def read_partition_table(disk: VolumeReader, *, sector_sizes: tuple[int, ...] = 
                     has_boot_code=any(sector[:440]),
                 )
     return _read_mbr(disk, sector, sector_sizes[0]) or PartitionTable(kind="none", sector_size=sector_sizes[0])
+
+
+def is_dynamic_disk(disk: VolumeReader, table: PartitionTable) -> bool:
+    """Whether its volumes are in Windows' logical disk manager; its database may outlive the table's entries."""
+    sector, signature = _PRIVATE_HEADER
+    return table.has_dynamic_type or disk.read(sector * table.sector_size, len(signature)) == signature

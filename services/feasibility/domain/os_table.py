@@ -23,6 +23,28 @@ _NAMES: Final = (
     ("TencentOS Server", "tencentos"),
 )
 _ALIASES: Final = {"alios": "alinux", "aliyun": "alinux", "tlinux": "tencentos", "sles_sap": "sles", "redhat": "rhel"}
+_FIRST_WINDOWS_BUILD: Final = 6000
+_SERVER_BUILDS: Final = {
+    6001: "2008",
+    6002: "2008",
+    6003: "2008",
+    7600: "2008 R2",
+    7601: "2008 R2",
+    9200: "2012",
+    9600: "2012 R2",
+    14393: "2016",
+    17763: "2019",
+    20348: "2022",
+    26100: "2025",
+}
+_CLIENT_BUILDS: Final = (
+    (6000, "Windows Vista"),
+    (7600, "Windows 7"),
+    (9200, "Windows 8"),
+    (9600, "Windows 8.1"),
+    (10240, "Windows 10"),
+    (22000, "Windows 11"),
+)
 
 Version = tuple[int, ...]
 
@@ -64,7 +86,7 @@ class OsTable:
     def row_for(self, system: OperatingSystem) -> OsRow | None:
         """The row that names exactly this release (8.11.1 is Debian GNU/Linux 8.11.0); None when there is none."""
         if system.family == "windows":
-            return self._windows_row(system.name)
+            return self._windows_row(windows_release(system))
         version = version_of(system)
         fitting = [row for row in self._rows_of(system) if row.version and _begins_with(version, row.version)]
         if not version or not fitting:
@@ -89,6 +111,17 @@ class OsTable:
     def _rows_of(self, system: OperatingSystem) -> list[OsRow]:
         wanted = system_of(system)
         return [row for row in self.rows if wanted and row.system == wanted]
+
+
+def windows_release(system: OperatingSystem) -> str:
+    """The product's name, by its build where that is known: Windows 11 goes on calling itself 10 in its registry."""
+    numbers = _numbers(system.version)
+    build = numbers[2] if len(numbers) > 2 else 0
+    if build < _FIRST_WINDOWS_BUILD:
+        return system.name
+    if "server" in system.name.lower():
+        return f"Windows Server {_SERVER_BUILDS.get(build, f'of build {build}')}"
+    return next(name for first, name in reversed(_CLIENT_BUILDS) if build >= first)
 
 
 def system_of(system: OperatingSystem) -> str:

@@ -207,7 +207,10 @@ MAGICS = [
     (0x10040, b"_BHRfS_M"),
     (4086, b"SWAPSPACE2"),
     (510, b"\x55\xaa"),
-    (512, b"LABELONE"),
+    (512, b"LABELONE" + bytes(16) + b"LVM2 001"),
+    (4096, b"\xfc\x4e\x2b\xa9\x01\0\0\0"),
+    (0, b"LUKS\xba\xbe\0\x02"),
+    (3, b"NTFS    "),
 ]
 
 

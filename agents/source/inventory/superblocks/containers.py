@@ -44,27 +44,36 @@ def _lvm_parameters(metadata: str) -> dict[str, str]:
     return {name: value for name, value in values.items() if value}
 
 
-def read_lvm(volume: VolumeReader) -> FileSystem | None:
-    """The LVM2 physical volume; parameters name its group, the segment types (thin, striped, …) and the tags."""
+def _lvm_header(volume: VolumeReader) -> bytes:
     start = volume.read(0, 4 * 512)
     for sector in range(0, len(start) - 511, 512):
         if start[sector : sector + 8] == b"LABELONE" and start[sector + 24 : sector + 32] == b"LVM2 001":
-            break
-    else:
-        return None
-    header = start[sector + min(u32(start, sector + 20), 512) :].ljust(512, b"\0")
-    identifier = header[:32].decode("ascii", "replace")
-    cuts = (0, 6, 10, 14, 18, 22, 26, 32)
+            return start[sector + min(u32(start, sector + 20), 512) :].ljust(512, b"\0")
+    return b""
+
+
+def read_lvm_metadata(volume: VolumeReader) -> str:
+    """The text that describes the volume group, as a physical volume of it holds it; "" when it holds none."""
+    header = _lvm_header(volume)
     lists = [(u64(header, at), u64(header, at + 8)) for at in range(40, 512 - 16, 16)]
     # Two lists, each ended by a pair of zeros: data areas, then metadata areas.
     ends = [index for index, pair in enumerate(lists) if pair == (0, 0)][:2]
     areas = lists[ends[0] + 1 : ends[1]] if len(ends) == 2 else []
-    metadata = next(filter(None, (_lvm_metadata(volume, offset) for offset, _ in areas[:4])), "")
+    return next(filter(None, (_lvm_metadata(volume, offset) for offset, _ in areas[:4])), "")
+
+
+def read_lvm(volume: VolumeReader) -> FileSystem | None:
+    """The LVM2 physical volume; parameters name its group, the segment types (thin, striped, …) and the tags."""
+    header = _lvm_header(volume)
+    if not header:
+        return None
+    identifier = header[:32].decode("ascii", "replace")
+    cuts = (0, 6, 10, 14, 18, 22, 26, 32)
     return FileSystem(
         kind="lvm2_member",
         uuid="-".join(identifier[left:right] for left, right in pairwise(cuts)),
         size_bytes=u64(header, 32),
-        parameters=_lvm_parameters(metadata),
+        parameters=_lvm_parameters(read_lvm_metadata(volume)),
     )
 
 

@@ -13,8 +13,8 @@ _LONG_NAME = 0x0F
 
 
 @dataclass(frozen=True)
-class _Geometry:
-    """Sizes in sectors but for sector_size, which is in bytes."""
+class FatGeometry:
+    """What a boot sector says. Sizes in sectors but for sector_size, which is in bytes."""
 
     sector_size: int
     sectors_per_cluster: int
@@ -26,25 +26,29 @@ class _Geometry:
 
     @property
     def root_sectors(self) -> int:
+        """Of the root folder of FAT12 and FAT16."""
         return (self.root_entries * 32 + self.sector_size - 1) // self.sector_size
 
     @property
     def data_start(self) -> int:
+        """The sector of cluster 2."""
         return self.reserved + self.fats * self.fat_length + self.root_sectors
 
     @property
     def fat_bits(self) -> int:
+        """12, 16 or 32, by the number of clusters."""
         clusters = (self.total - self.data_start) // self.sectors_per_cluster
         return 12 if clusters < 4085 else 16 if clusters < 65525 else 32
 
 
-def _geometry(sector: bytes) -> _Geometry | None:
+def fat_geometry(sector: bytes) -> FatGeometry | None:
+    """None when the sector is no boot sector of a FAT."""
     if len(sector) < 512 or sector[510:512] != b"\x55\xaa" or sector[0] not in (0xEB, 0xE9):
         return None
     sector_size, per_cluster = u16(sector, 11), sector[13]
     if sector_size not in (512, 1024, 2048, 4096) or per_cluster not in {1 << shift for shift in range(8)}:
         return None
-    geometry = _Geometry(
+    geometry = FatGeometry(
         sector_size=sector_size,
         sectors_per_cluster=per_cluster,
         reserved=u16(sector, 14),
@@ -57,7 +61,7 @@ def _geometry(sector: bytes) -> _Geometry | None:
     return geometry if plausible and geometry.total > geometry.data_start else None
 
 
-def _root_label(volume: VolumeReader, sector: bytes, geometry: _Geometry) -> bytes:
+def _root_label(volume: VolumeReader, sector: bytes, geometry: FatGeometry) -> bytes:
     if geometry.root_entries:
         start, length = geometry.reserved + geometry.fats * geometry.fat_length, geometry.root_entries * 32
     else:
@@ -77,7 +81,7 @@ def _root_label(volume: VolumeReader, sector: bytes, geometry: _Geometry) -> byt
 def read_fat(volume: VolumeReader) -> FileSystem | None:
     """The file system if it is FAT; parameters hold fat_bits, cluster_size and sector_size (bytes)."""
     sector = volume.read(0, 512)
-    geometry = _geometry(sector)
+    geometry = fat_geometry(sector)
     if geometry is None:
         return None
     is_fat32 = geometry.root_entries == 0

@@ -11,6 +11,7 @@ from contracts.inventory import FileSystem
 _SIGNATURES: Final = (
     (3, b"-FVE-FS-", "bitlocker"),
     (3, b"EXFAT   ", "exfat"),
+    (3, b"ReFS\0\0\0\0", "refs"),
     (0, b"hsqs", "squashfs"),
     (1024, b"\x10\x20\xf5\xf2", "f2fs"),
     (1024, b"\xe2\xe1\xf5\xe0", "erofs"),

@@ -108,8 +108,9 @@ def check_btrfs_devices(inventory: SourceInventory, _: Basis) -> Finding:
 
 
 def check_hibernated(inventory: SourceInventory, _: Basis) -> Finding:
-    """Swap that holds the memory of a suspended system."""
+    """Swap, or a file of Windows, that holds the memory of a suspended system."""
     places = of_kind(inventory, "swsuspend")
+    places += [name for name, file_system in volumes(inventory) if "hibernated" in file_system.parameters]
     if places:
         return warned(codes.HIBERNATED, {"hibernated": listed(places)}, places=listed(places))
     return passed(hibernated="none")
