@@ -47,6 +47,21 @@ MAKERS: Final[Mapping[str, tuple[str, str, str]]] = {
 }
 POLICY: Final = {"Version": "1.1", "Statement": [{"Effect": "Allow", "Action": ["sms:server:get"]}]}
 
+# What the schema alone does not say of a body that fits.
+BODIES: Final[Mapping[str, Mapping[str, object]]] = {
+    "create_notification": {"url": "http://127.0.0.1:9/hook"},  # nobody listens there
+    "create_policy": {"document": POLICY},
+    "register_server": {"ip": "192.0.2.77", "networks": []},
+    "update_task_status": {"operation": "stop"},
+    "upload_special_configuration_setting": {
+        "configurations": [{"config_key": "MIGRATE_EXCLUDE_DIR", "config_value": "/srv"}]
+    },
+}
+QUERIES: Final[Mapping[str, Mapping[str, str]]] = {
+    "continue_audit_export": {"cursor": "0"},
+    "estimate_cost": {"used_bytes": "1"},
+}
+
 
 class Things:
     """clients: by account, of its root user."""

@@ -22,6 +22,8 @@ CANDIDATES = (
     "someone@example.org",
     "A1b2C3d4E5f6G7h8",
     "a" * 64,
+    "USD",
+    "0.5",
 )
 
 
@@ -53,7 +55,8 @@ def smallest(schema: dict[str, Any]) -> Any:
     if kind == "array":
         return [smallest(schema["items"]) for _ in range(schema.get("minItems", 0))]
     if kind in {"integer", "number"}:
-        return schema.get("minimum", 1)
+        least = schema.get("minimum", 1)
+        return int(least) if kind == "integer" else least
     return False if kind == "boolean" else _text(schema)
 
 

@@ -16,7 +16,7 @@ from services.gateway.api.app import all_routes
 from services.gateway.domain.route import Route
 from services.gateway.routes import ROUTERS
 from tests.api.access_roles import Role, make_roles
-from tests.api.access_things import FIXED, KINDS, Things
+from tests.api.access_things import BODIES, FIXED, KINDS, QUERIES, Things
 from tests.api.bench import ApiBench, running_bench
 from tests.api.bodies import body_of
 
@@ -71,9 +71,11 @@ class Matrix:
                 yield Cell(route=route, role=role, owner=owner, ids=ids)
 
     def ask(self, cell: Cell) -> httpx.Response:
-        body = body_of(cell.route.operation_id)
+        operation_id = cell.route.operation_id
+        body = body_of(operation_id, **BODIES.get(operation_id, {}))
         content = {} if body is None else {"json": body}
-        return self._clients[cell.role.name].request(cell.route.method, cell.path(), **content)  # type: ignore[arg-type]
+        client = self._clients[cell.role.name]
+        return client.request(cell.route.method, cell.path(), params=QUERIES.get(operation_id), **content)  # type: ignore[arg-type]
 
     def _identifier(self, route: Route, role: Role, owner: str, name: str) -> str:
         if name in FIXED:
@@ -147,6 +149,9 @@ def test_no_cell_is_empty(
         len(matrix.roles) * (3 if set(re.findall("{([a-z_]+)}", route.path)) & set(KINDS) else 1) for route in ROUTES
     )
     assert len(filled) == expected
+    # A request that cannot be read is refused before anyone looks whose thing it names.
+    named = [(cell, answer) for asked in answers.values() for cell, answer in asked if cell.owner != "none"]
+    assert [f"{cell}: {answer.text}" for cell, answer in named if answer.status_code == 400] == []
     counts = sorted(Counter(answer.status_code for asked in answers.values() for _, answer in asked).items())
     size = f"{len(ROUTES)} routes x {len(matrix.roles)} roles x own/foreign/unknown = {len(filled)} cells"
     with capsys.disabled():
