@@ -132,11 +132,13 @@ class WebhookReceiver:
 
 
 class MailReceiver:
-    """A real SMTP server. refused: recipients that it does not take. It wants STARTTLS and this login."""
+    """A real SMTP server. refused: recipients that it does not take. It wants STARTTLS, or speaks TLS from the first
+    byte, and wants this login."""
 
     USER, PASSWORD = "sms", "correct horse"
 
-    def __init__(self, authority: Authority) -> None:
+    def __init__(self, authority: Authority, *, speaks_tls_at_once: bool = False) -> None:
+        self._speaks_tls_at_once = speaks_tls_at_once
         self.port = free_port()
         self.received: list[EmailMessage] = []
         self.recipients: list[list[str]] = []
@@ -145,12 +147,16 @@ class MailReceiver:
         self._controller: Controller | None = None
 
     def start(self) -> None:
+        context, at_once = self._authority.server_context(), self._speaks_tls_at_once
         self._controller = Controller(
             self,
             hostname="127.0.0.1",
             port=self.port,
-            tls_context=self._authority.server_context(),
-            require_starttls=True,
+            ssl_context=context if at_once else None,
+            tls_context=None if at_once else context,
+            require_starttls=not at_once,
+            # The library counts STARTTLS alone as TLS.
+            auth_require_tls=not at_once,
             authenticator=self._authenticate,
             auth_required=True,
         )

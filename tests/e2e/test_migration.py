@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.e2e.command_line import Installation, running_agent, running_installation
+from tests.e2e.command_line import Installation, running_agent, running_installation, wait_for
 from tests.e2e.compare_trees import Entry, describe, differences
 from tests.e2e.disk_images import bound, check_file_system, identifiers, mounted, partition_table
 from tests.e2e.odd_tree import change_odd_tree, make_odd_tree
@@ -49,6 +50,7 @@ def test_a_mounted_system_migrates_boots_syncs_and_finishes(
 
             finished = sms.ask("task", "finish", task_id, "--wait")
             note(_figures(finished))
+            _check_billed(sms, task_id)
             assert sms.ask("audit", "verify")["is_intact"]
         # The target goes on running through the finish; this presses its power button.
         sms.run("down")
@@ -68,6 +70,17 @@ def _make_odd(root: Path, folder: Path, seed: int) -> None:
 def _describe_source(source: MountedSource, folder: Path) -> tuple[dict[bytes, Entry], dict[bytes, Entry]]:
     with bound(source.root, folder / "view") as view:
         return describe(view, left_out=OWN), describe(source.root / "data", left_out=OWN)
+
+
+def _check_billed(sms: Installation, task_id: str) -> None:
+    def final() -> Any:
+        cost = sms.ask("cost", "show", task_id)
+        return cost if cost["is_final"] else None
+
+    cost = wait_for(final, "the final cost", timeout_s=30)
+    volume = next(item for item in cost["items"] if item["what"] == "volume")
+    assert Decimal(volume["quantity"]) > 0
+    assert Decimal(cost["amount"]) == sum(Decimal(item["amount"]) for item in cost["items"])
 
 
 def _check_verified(sms: Installation, task_id: str, report: Path) -> None:

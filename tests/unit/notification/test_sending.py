@@ -240,6 +240,17 @@ async def test_a_mail_is_plain_text_under_the_deliverys_id(
     assert got.get_content().split() == TOLD.text.split()
 
 
+@pytest.mark.filterwarnings("ignore:Requiring AUTH while not requiring TLS:UserWarning")
+async def test_a_mail_server_that_speaks_tls_at_once_gets_its_mail(tmp_path: Path, authority: Authority) -> None:
+    server = MailReceiver(authority, speaks_tls_at_once=True)
+    server.start()
+    try:
+        assert await mail(tmp_path, server, authority, "ann@example.org", smtp_security="tls") == ""
+    finally:
+        server.stop()
+    assert server.recipients == [["ann@example.org"]]
+
+
 async def test_one_refused_recipient_of_two_is_noted_and_all_refused_is_a_failure(
     tmp_path: Path, mail_server: MailReceiver, authority: Authority
 ) -> None:
