@@ -16,17 +16,19 @@ _RECIPE_VERSION: Final = "1"
 _NOT_NEEDED: Final = ("var/cache/apt/archives", "var/lib/apt/lists", "usr/share/doc", "usr/share/man", "usr/share/info")
 
 
-def debian_tree_tarball(suite: str, packages: Sequence[str]) -> Path:
+def debian_tree_tarball(suite: str, packages: Sequence[str], *, later: Sequence[str] = ()) -> Path:
     """The tarball (zstd, numeric owners, extended attributes) of a minimal system with these packages.
 
-    It takes about a minute when it is not in the cache; needs root and a Debian mirror.
+    later: packages that apt installs afterwards, in place of ones that debootstrap prefers. It takes about a minute
+    when it is not in the cache; needs root and a Debian mirror.
     """
-    digest = recipe_digest(_RECIPE_VERSION, suite, " ".join(sorted(packages)))
+    ingredients = [_RECIPE_VERSION, suite, " ".join(sorted(packages))]
+    digest = recipe_digest(*ingredients, *([" ".join(sorted(later))] if later else []))
     name = f"debian-tree-{suite}-{digest}"
     tarball = cache_folder() / f"{name}.tar.zst"
     with one_builder(name):
         if not tarball.exists():
-            _build(tarball, suite, packages)
+            _build(tarball, suite, packages, later)
     return tarball
 
 
@@ -38,7 +40,7 @@ def unpack_tree(tarball: Path, target: Path) -> None:
     )
 
 
-def _build(tarball: Path, suite: str, packages: Sequence[str]) -> None:
+def _build(tarball: Path, suite: str, packages: Sequence[str], later: Sequence[str]) -> None:
     with tempfile.TemporaryDirectory(dir=tarball.parent, prefix="debootstrap-") as folder:
         tree, unfinished = Path(folder, "tree"), Path(folder, "tree.tar.zst")
         environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C"}
@@ -47,6 +49,9 @@ def _build(tarball: Path, suite: str, packages: Sequence[str]) -> None:
             include = ",".join(sorted(packages))
             command = ["debootstrap", "--variant=minbase", f"--include={include}", suite, str(tree)]
             result = subprocess.run(command, stdout=stream, stderr=stream, env=environment)
+            if later and not result.returncode:
+                install = ["chroot", str(tree), "apt-get", "install", "-q", "-y", "--no-install-recommends", *later]
+                result = subprocess.run(install, stdout=stream, stderr=stream, env=environment)
         if result.returncode:
             last_lines = "\n".join(log.read_text(errors="replace").splitlines()[-12:])
             raise RuntimeError(f"debootstrap of {suite} failed:\n{last_lines}")

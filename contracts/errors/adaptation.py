@@ -18,10 +18,20 @@ UNSUPPORTED_OS: Final = _code(
     "The copied system is {found}; {supported} can be adapted.",
     "Migrate this server with a later version; the copy stays and can be used as a disk image.",
 )
+FAMILY_UNKNOWN: Final = _code(
+    "FAMILY_UNKNOWN",
+    "The copied system is {found}, of which nothing is known; it was adapted by what was found in it.",
+    "Look at the target's console at its first start.",
+)
+LAYOUT_UNEXPECTED: Final = _code(
+    "LAYOUT_UNEXPECTED",
+    "A system of the family {family} has {found}; it was adapted by what was found.",
+    "Look at the target's console at its first start.",
+)
 BOOTLOADER_UNKNOWN: Final = _code(
     "BOOTLOADER_UNKNOWN",
     "The copied system has no boot loader that can be set up: {found}.",
-    f"Install GRUB 2 on the source (grub-pc or grub-efi), run a sync round, {_AGAIN}",
+    f"Install GRUB on the source, run a sync round, {_AGAIN}",
 )
 ENCRYPTED: Final = _code(
     "ENCRYPTED",
@@ -68,6 +78,11 @@ SANDBOX_TIMEOUT: Final = _code(
     "{program} of the copied system did not end within {timeout_s} s: {output}",
     f"Run {{program}} on the source and see why it hangs, run a sync round, {_AGAIN}",
 )
+VSYSCALL: Final = _code(
+    "VSYSCALL",
+    "{program} is of a time before the C library 2.14, and the helper's kernel does not answer its calls.",
+    "Run the adaptation in the helper VM, which does, or go on with the drivers that were appended.",
+)
 KERNEL_MISSING: Final = _code(
     "KERNEL_MISSING",
     "The kernel {path} that the boot menu starts cannot be booted: {reason}.",
@@ -83,20 +98,35 @@ KERNEL_NO_VIRTIO: Final = _code(
     "None of the kernels ({releases}) has the driver {driver} for the target's {bus} disks and its root file system.",
     f"Install a kernel with {{driver}} on the source, run a sync round, {_AGAIN}",
 )
+KERNEL_XEN_ONLY: Final = _code(
+    "KERNEL_XEN_ONLY",
+    "The kernels ({releases}) start in paravirtual Xen guests only.",
+    f"Install the distribution's default kernel on the source, run a sync round, {_AGAIN}",
+)
 INITRD_MISSING: Final = _code(
     "INITRD_MISSING",
     "The initial RAM disk {path} for the kernel {release} is missing.",
-    f"Run update-initramfs -c -k {{release}} on the source, run a sync round, {_AGAIN}",
+    f"Run update-initramfs -c -k {{release}} or dracut --kver {{release}} on the source, run a sync round, {_AGAIN}",
 )
 INITRD_CORRUPT: Final = _code(
     "INITRD_CORRUPT",
     "The initial RAM disk {path} cannot be unpacked: {reason}.",
-    f"Run update-initramfs -u -k all on the source, run a sync round, {_AGAIN}",
+    f"Run update-initramfs -u -k all or dracut --regenerate-all -f on the source, run a sync round, {_AGAIN}",
 )
 INITRD_NO_DRIVER: Final = _code(
     "INITRD_NO_DRIVER",
     "The initial RAM disk {path} lacks {drivers}, without which the target's disks are not seen.",
-    f"Add them to /etc/initramfs-tools/modules on the source, run a sync round, {_AGAIN}",
+    f"Add them to /etc/initramfs-tools/modules or /etc/dracut.conf.d on the source, run a sync round, {_AGAIN}",
+)
+INITRD_STALE: Final = _code(
+    "INITRD_STALE",
+    "The initial RAM disk {path} waits for {device} (in its {file}), which the target does not have.",
+    f"Remove the setting on the source and rebuild the image, run a sync round, {_AGAIN}",
+)
+INITRD_NO_BUILDER: Final = _code(
+    "INITRD_NO_BUILDER",
+    "The copied system has no program that builds initial RAM disks; missing drivers were appended to {path}.",
+    "Install dracut or initramfs-tools on the target before its next kernel update.",
 )
 ROOT_UNRESOLVED: Final = _code(
     "ROOT_UNRESOLVED",
@@ -133,9 +163,19 @@ GRUB_ENTRY_MISSING: Final = _code(
     "{path} has no menu entry that can be started by default: {reason}.",
     f"Correct GRUB_DEFAULT and run update-grub on the source, run a sync round, {_AGAIN}",
 )
+GRUB_DEVICE: Final = _code(
+    "GRUB_DEVICE",
+    "{path} starts from the device {device}; the target's kernels are on {expected}.",
+    f"Correct the entry on the source, run a sync round, {_AGAIN}",
+)
+GRUB_FIRMWARE: Final = _code(
+    "GRUB_FIRMWARE",
+    "{path} loads kernels with {command}, which does not work with the target's firmware, {firmware}.",
+    f"Run grub2-mkconfig on the source, run a sync round, {_AGAIN}",
+)
 GRUBENV_BAD: Final = _code(
     "GRUBENV_BAD",
-    "{path} has {size_bytes} bytes or a wrong head; a GRUB environment has 1024.",
+    "The boot menu's environment {path} cannot be used: {reason}.",
     f"Run grub-editenv {{path}} create on the source, run a sync round, {_AGAIN}",
 )
 BOOTCODE_MISSING: Final = _code(
@@ -174,10 +214,50 @@ NET_STALE_MAC: Final = _code(
     "{path} still names the source's network card {mac}.",
     "Replace the address on the target if the interface does not come up.",
 )
+NET_MODE: Final = _code(
+    "NET_MODE",
+    "{path} can be read or was written by others than root; NetworkManager ignores it.",
+    "Give the file to root with mode 0600 on the target.",
+)
+NET_ORDER: Final = _code(
+    "NET_ORDER",
+    "The cards {names} get their names by the order in which the target's machine has them.",
+    "Attach the target's cards in this order.",
+)
+NET_RESOLVER: Final = _code(
+    "NET_RESOLVER",
+    "{path} may not be changed (chattr +i) and names the servers {servers}; DHCP cannot replace them.",
+    "Run chattr -i {path} on the target if these servers cannot be reached from there.",
+)
 DEVICE_STALE: Final = _code(
     "DEVICE_STALE",
     "{path} names the device {device}, which the target does not have.",
     "Look at the file on the target; it was left as it is.",
+)
+UNIT_UNRESOLVED: Final = _code(
+    "UNIT_UNRESOLVED",
+    "{path} mounts {spec}, which the target does not have.",
+    "Correct or remove the unit on the target; it was left as it is.",
+)
+LVM_FILTER: Final = _code(
+    "LVM_FILTER",
+    "{path} hides the target's disks from LVM: {found}.",
+    f"Remove the filter or the list of devices on the source, run a sync round, {_AGAIN}",
+)
+VOLUME_GROUP_TWICE: Final = _code(
+    "VOLUME_GROUP_TWICE",
+    "{count} volume groups are called {name}; LVM does not activate them by that name.",
+    f"Rename all but one of them on the source (vgrename by UUID), run a sync round, {_AGAIN}",
+)
+MD_UNRESOLVED: Final = _code(
+    "MD_UNRESOLVED",
+    "{path} names the array {uuid}, which is not on the target's disks.",
+    f"Remove the line on the source, run a sync round, {_AGAIN}",
+)
+SELINUX_LABELS: Final = _code(
+    "SELINUX_LABELS",
+    "SELinux is on, and {paths} came without labels; the first start gives labels to all files and starts again.",
+    "Wait for the second start; nothing has to be done.",
 )
 AGENT_OWN: Final = _code(
     "AGENT_OWN",

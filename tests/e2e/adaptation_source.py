@@ -157,8 +157,8 @@ def uefi_inventory() -> SourceInventory:
     return source.model_copy(update={"firmware": "UEFI", "disks": (disk, *source.disks[1:]), "mounts": mounts})
 
 
-def make_replica(folder: Path, layout: TargetLayout) -> None:
-    """Make the layout's disks as raw files and fill them with the source's system."""
+def make_replica(folder: Path, layout: TargetLayout, tarball: Path | None = None) -> None:
+    """Make the layout's disks as raw files and fill them with the source's system, by default Debian 12."""
     disks = []
     for disk in layout.disks:
         path = folder / f"{disk.name}.raw"
@@ -171,7 +171,7 @@ def make_replica(folder: Path, layout: TargetLayout) -> None:
     mounted = prepared.mount_volumes(layout)
     volumes = {volume.mount_point: mounted[volume.index] for volume in layout.volumes}
     root = volumes["/"]
-    unpack_tree(debian_tarball(), root)
+    unpack_tree(tarball or debian_tarball(), root)
     prepare_login(root, "source")
     (root / "etc/fstab").write_text(FSTAB)
     if "/boot/efi" in volumes:
@@ -182,8 +182,11 @@ def make_replica(folder: Path, layout: TargetLayout) -> None:
     (root / "etc/network/interfaces").write_text(INTERFACES)
     for name in ("data", "backup"):
         (root / name).mkdir()
+    (root / "etc/initramfs-tools/conf.d").mkdir(parents=True, exist_ok=True)
     (root / "etc/initramfs-tools/conf.d/resume").write_text("RESUME=/dev/sda5\n")
     (root / "etc/initramfs-tools/initramfs.conf").write_text("MODULES=most\nCOMPRESS=zstd\n")
+    if not (root / "usr/sbin/grub-mkconfig").exists():
+        _write_legacy_menu(root)
     # Services of a platform that was left: both would be seen to fail.
     for place in ("lib/systemd/system/waagent.service", "etc/systemd/system/aegis.service"):
         (root / place).write_text("[Service]\nExecStart=/bin/false\n")
@@ -193,6 +196,18 @@ def make_replica(folder: Path, layout: TargetLayout) -> None:
     (root / "opt/agent/credentials.json").write_text("secret")
     (volumes["/data"] / "order.txt").write_text("order 1\n")
     prepared.detach()
+
+
+def _write_legacy_menu(root: Path) -> None:
+    """What update-grub of GRUB before version 2 writes; paths and device are the source's."""
+    (kernel,) = (root / "boot").glob("vmlinuz-*")
+    release = kernel.name.removeprefix("vmlinuz-")
+    (root / "boot/grub").mkdir(exist_ok=True)
+    lines = [
+        *("default\t\t0", "timeout\t\t1", "", f"title\t\tDebian, kernel {release}", "root\t\t(hd0,4)"),
+        *(f"kernel\t\t/boot/{kernel.name} root=/dev/sda1 ro console=hvc0", f"initrd\t\t/boot/initrd.img-{release}"),
+    ]
+    (root / "boot/grub/menu.lst").write_text("\n".join(lines) + "\n")
 
 
 def _install_boot_loader(root: Path, esp: Path) -> None:

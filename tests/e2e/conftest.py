@@ -27,3 +27,17 @@ def note(pytestconfig: pytest.Config) -> Callable[[str], None]:
             terminal.line(f"\n  {text}")
 
     return write
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """The table of the real boots, with the seconds that adaptation and start took."""
+    boots = [
+        value
+        for report in terminalreporter.stats.get("passed", [])
+        for name, value in getattr(report, "user_properties", ())
+        if name == "boot" and report.when == "call"
+    ]
+    if boots:
+        terminalreporter.write_line(f"\n{'system':44}{'adapted in s':>14}{'login after s':>15}")
+    for system, adapted_s, login_s in boots:
+        terminalreporter.write_line(f"{system:44}{adapted_s:>14.1f}{login_s:>15.1f}")

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 class WriteFile:
     """Give a file this content. An existing file keeps owner, mode and attributes; a new one is root's.
 
-    mode None: 0644 for a new file, as it is for an existing one.
+    mode None: 0644 for a new file, as it is for an existing one. replaces_link: a symbolic link at path is not
+    followed, the file takes its place.
     """
 
     path: str
@@ -24,6 +25,7 @@ class WriteFile:
     mode: int | None = None
     before: str = ""
     after: str = ""
+    replaces_link: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -24,6 +24,7 @@ from agents.target.adaptation.files import (
     Metadata,
     make_folders,
     make_link,
+    neighbour_label,
     read_metadata,
     remove_file,
     remove_folder,
@@ -117,9 +118,11 @@ class Engine:
     def _write(self, step: str, change: WriteFile) -> _Planned | None:
         path = self._tree.real_path(change.path)
         old = self._tree.read(path, limit_bytes=_FILE_LIMIT_BYTES)
+        if change.replaces_link and self._tree.link_target(change.path) is not None:
+            old = None
         if old is None:
             path = self._tree.place_of(change.path)
-        metadata = read_metadata(self._tree, path) if old is not None else Metadata(mode=change.mode or 0o644)
+        metadata = read_metadata(self._tree, path) if old is not None else self._of_new_file(path, change.mode)
         mode = metadata.mode if change.mode is None else change.mode
         if old == change.content and mode == metadata.mode:
             return None
@@ -134,6 +137,10 @@ class Engine:
             reason=change.reason,
         )
         return _Planned(change, report, partial(write_file, self._tree, path, change.content, wanted, is_durable=False))
+
+    def _of_new_file(self, path: str, mode: int | None) -> Metadata:
+        """SELinux knows a file by its label: a new one gets that of a neighbour, or of the folder."""
+        return Metadata(mode=mode or 0o644, attributes=neighbour_label(self._tree, path))
 
     def _link(self, step: str, change: MakeLink) -> _Planned | None:
         path = self._tree.place_of(change.path)

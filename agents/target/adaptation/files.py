@@ -16,6 +16,8 @@ from typing import Final
 from agents.target.adaptation.tree import Tree
 
 TEMPORARY_SUFFIX: Final = ".sms-new"
+SELINUX_LABEL: Final = "security.selinux"
+_MOST_NEIGHBOURS: Final = 20
 _GET_FLAGS: Final = 0x80086601
 _SET_FLAGS: Final = 0x40086602
 _IMMUTABLE: Final = 0x10
@@ -64,6 +66,20 @@ def read_metadata(tree: Tree, path: str) -> Metadata:
         )
     finally:
         os.close(descriptor)
+
+
+def neighbour_label(tree: Tree, path: str) -> dict[str, bytes]:
+    """The SELinux label of a file in the same folder, else of the folder; nothing on a system without labels."""
+    folder = path.rpartition("/")[0] or "/"
+    neighbours = [f"{folder}/{name}" for name in tree.names(folder)[:_MOST_NEIGHBOURS]]
+    for candidate in (*(each for each in neighbours if tree.is_file(each)), folder):
+        with contextlib.suppress(OSError):
+            descriptor = tree.open(candidate, os.O_RDONLY | os.O_NONBLOCK)
+            try:
+                return {SELINUX_LABEL: os.getxattr(descriptor, SELINUX_LABEL)}
+            finally:
+                os.close(descriptor)
+    return {}
 
 
 def _flags(descriptor: int) -> int:

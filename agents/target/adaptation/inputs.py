@@ -27,7 +27,8 @@ class Builder(Protocol):
 class Inputs:
     """own_paths: program, unit and data of our own agent, as the copied system names them.
 
-    raw_path: where a disk's bytes are, by the disk's name.
+    raw_path: where a disk's bytes are, by the disk's name. has_vsyscall: whether the helper's kernel answers the calls
+    of C libraries before 2.14.
     """
 
     layout: TargetLayout
@@ -37,6 +38,7 @@ class Inputs:
     references: References
     builder: Builder
     raw_path: Callable[[str], Path]
+    has_vsyscall: bool = True
 
 
 def passed(code: ErrorCode, severity: str = "E") -> AdaptationCheck:

@@ -8,9 +8,30 @@ from typing import Final
 
 from agents.target.adaptation.tree import Tree
 
-_PREFIX: Final = "vmlinuz-"
+PREFIX: Final = "vmlinuz-"
 _INDEX_LIMIT_BYTES: Final = 64 << 20
 _NO_KERNEL: Final = re.compile(r"(\.dpkg-.*|\.rpm(save|new|orig)|\.old|\.bak|kdump.*|rescue.*)$")
+# Kernels for paravirtual Xen guests only; they start on no other machine.
+_XEN_ONLY: Final = re.compile(r"(-xen|\.?xen[0U]?|-ec2)$")
+_INITRDS: Final = ("/boot/initrd.img-{0}", "/boot/initramfs-{0}.img", "/boot/initrd-{0}", "/boot/initrd-{0}.img")
+# What a kernel's configuration says of drivers that are built in; kernels before 2.6.33 have no modules.builtin.
+_OPTIONS: Final = {
+    "VIRTIO": "virtio",
+    "VIRTIO_RING": "virtio_ring",
+    "VIRTIO_PCI": "virtio_pci",
+    "VIRTIO_BLK": "virtio_blk",
+    "SCSI_VIRTIO": "virtio_scsi",
+    "VIRTIO_NET": "virtio_net",
+    "BLK_DEV_SD": "sd_mod",
+    "BLK_DEV_NVME": "nvme",
+    "SATA_AHCI": "ahci",
+    "ATA_PIIX": "ata_piix",
+    "EXT2_FS": "ext2",
+    "EXT3_FS": "ext3",
+    "EXT4_FS": "ext4",
+    "XFS_FS": "xfs",
+    "BTRFS_FS": "btrfs",
+}
 BUS_DRIVERS: Final = {
     "virtio": ("virtio_pci", "virtio_blk"),
     "scsi": ("virtio_pci", "virtio_scsi", "sd_mod"),
@@ -28,23 +49,20 @@ FORCED_MODULES: Final = (
 class Kernel:
     """modules: path below /lib/modules/<release>, by module name. built_in: names of modules inside the image.
 
-    dependencies: names of the modules that a module needs, by its name.
+    dependencies: names of the modules that a module needs, by its name. initrd_path: where the initial RAM disk is,
+    or belongs.
     """
 
     release: str
     modules: dict[str, str]
     built_in: frozenset[str]
     dependencies: dict[str, tuple[str, ...]]
+    initrd_path: str
 
     @property
     def image_path(self) -> str:
         """As the system sees it."""
-        return f"/boot/{_PREFIX}{self.release}"
-
-    @property
-    def initrd_path(self) -> str:
-        """Debian's name for the kernel's initial RAM disk."""
-        return f"/boot/initrd.img-{self.release}"
+        return f"/boot/{PREFIX}{self.release}"
 
     def has(self, module: str) -> bool:
         """Whether the kernel has the driver, as a module or built in."""
@@ -65,13 +83,22 @@ def module_name(path: str) -> str:
 
 def installed_kernels(tree: Tree) -> list[Kernel]:
     """Kernels with an image in /boot and modules, newest first, in the order of GRUB's menu."""
-    releases = [name.removeprefix(_PREFIX) for name in tree.names("/boot") if name.startswith(_PREFIX)]
+    releases = [name.removeprefix(PREFIX) for name in tree.names("/boot") if name.startswith(PREFIX)]
     usable = [
         release
         for release in releases
         if not _NO_KERNEL.search(release) and tree.is_directory(f"/lib/modules/{release}")
     ]
+    usable = [release for release in usable if not is_for_xen_only(tree, release)]
     return [read_kernel(tree, release) for release in sorted(usable, key=version_key, reverse=True)]
+
+
+def is_for_xen_only(tree: Tree, release: str) -> bool:
+    """Whether a kernel starts in paravirtual Xen guests alone, as its name says; its configuration may know better."""
+    if not _XEN_ONLY.search(release):
+        return False
+    config = tree.text(f"/boot/config-{release}") or ""
+    return "CONFIG_PARAVIRT_XEN=y" not in config and "CONFIG_KVM_GUEST=y" not in config
 
 
 def version_key(release: str) -> list[tuple[int, int, str]]:
@@ -89,8 +116,27 @@ def read_kernel(tree: Tree, release: str) -> Kernel:
         if separator:
             modules[module_name(path)] = path
             dependencies[module_name(path)] = tuple(module_name(each) for each in needed.split())
-    built_in = frozenset(module_name(line) for line in _lines(tree, f"{folder}/modules.builtin"))
-    return Kernel(release=release, modules=modules, built_in=built_in, dependencies=dependencies)
+    built_in = {module_name(line) for line in _lines(tree, f"{folder}/modules.builtin")}
+    configured = set(_lines(tree, f"/boot/config-{release}"))
+    built_in |= {module for option, module in _OPTIONS.items() if f"CONFIG_{option}=y" in configured}
+    return Kernel(
+        release=release,
+        modules=modules,
+        built_in=frozenset(built_in - modules.keys()),
+        dependencies=dependencies,
+        initrd_path=_initrd_path(tree, release),
+    )
+
+
+def _initrd_path(tree: Tree, release: str) -> str:
+    """The image that is there, else the name that the system's builder gives it."""
+    paths = [pattern.format(release) for pattern in _INITRDS]
+    found = next((path for path in paths if tree.is_file(path)), "")
+    if found:
+        return found
+    if tree.is_directory("/var/lib/dpkg"):
+        return paths[0]
+    return paths[2] if tree.is_file("/etc/sysconfig/bootloader") else paths[1]
 
 
 def _lines(tree: Tree, path: str) -> list[str]:
@@ -98,18 +144,21 @@ def _lines(tree: Tree, path: str) -> list[str]:
     return content.decode(errors="replace").splitlines()
 
 
-def needed_modules(bus: str, root_kind: str) -> tuple[str, ...]:
+def needed_modules(kernel: Kernel, bus: str, root_kind: str) -> tuple[str, ...]:
     """What the kernel needs before it can mount the root file system."""
-    kind = {"ext2": "ext4", "ext3": "ext4"}.get(root_kind, root_kind)
-    return (*BUS_DRIVERS[bus], kind)
+    has_own_driver = root_kind not in {"ext2", "ext3"} or kernel.has(root_kind)
+    return (*BUS_DRIVERS[bus], root_kind if has_own_driver else "ext4")
+
+
+def forced_modules(kernel: Kernel, root_kind: str) -> tuple[str, ...]:
+    """The kernel's modules that its initial RAM disk shall hold, whatever the target's bus is today."""
+    wanted = (*FORCED_MODULES, needed_modules(kernel, "virtio", root_kind)[-1])
+    return tuple(name for name in wanted if name in kernel.modules)
 
 
 def can_start(kernel: Kernel, bus: str, root_kind: str) -> bool:
     """Whether the kernel has a driver for the target's disks and for the root file system."""
-    names = needed_modules(bus, root_kind)
-    if root_kind in {"ext2", "ext3"} and kernel.has(root_kind):
-        names = (*names[:-1], root_kind)
-    return all(kernel.has(name) for name in names)
+    return all(kernel.has(name) for name in needed_modules(kernel, bus, root_kind))
 
 
 def chosen_kernel(kernels: list[Kernel], *, running: str, bus: str, root_kind: str) -> Kernel | None:

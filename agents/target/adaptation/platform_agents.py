@@ -13,13 +13,14 @@ from typing import Final
 class PlatformAgent:
     """units: systemd's, with suffix; wildcards as in the shell. jobs: names of init scripts and Upstart jobs.
 
-    cron_files: tables that hold nothing but the agent's own lines.
+    cron_files: tables that hold nothing but the agent's own lines. udev_rules: names of files of rules.
     """
 
     platform: str
     units: tuple[str, ...]
     jobs: tuple[str, ...] = ()
     cron_files: tuple[str, ...] = ()
+    udev_rules: tuple[str, ...] = ()
 
 
 PLATFORM_AGENTS: Final = (
@@ -55,6 +56,8 @@ PLATFORM_AGENTS: Final = (
             *("refresh-policy-routes@.service", "refresh-policy-routes@.timer"),
         ),
         ("amazon-ssm-agent", "hibagent", "hibinit-agent", "elastic-network-interfaces"),
+        # They name the network cards by what Amazon's metadata say.
+        udev_rules=("53-ec2-network-interfaces.rules",),
     ),
     PlatformAgent(
         "Alibaba Cloud",

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
-from contracts.inventory import FileSystem
+from contracts.inventory import FileSystem, SourceInventory
 from contracts.layout import CopyVolume, TargetDisk, TargetLayout
+
+_MAPPER: Final = "/dev/mapper/"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,11 +60,16 @@ def _of_disk(disk: TargetDisk, copied: dict[tuple[str, int], CopyVolume]) -> lis
 
 
 class References:
-    """Resolves references on the target of one layout."""
+    """Resolves references on the target of one layout. inventory: of the source, whose names are looked up in it."""
 
-    def __init__(self, layout: TargetLayout) -> None:
+    def __init__(self, layout: TargetLayout, inventory: SourceInventory | None = None) -> None:
         self.volumes = target_volumes(layout)
         self._by_mount_point = {each.volume.mount_point: each for each in self.volumes if each.volume is not None}
+        self._mount_points = _mount_points(inventory) if inventory is not None else {}
+
+    def has_kind(self, kind: str) -> bool:
+        """Whether something of this kind (lvm2_member, linux_raid_member) is on the target's disks."""
+        return any(each.file_system.kind == kind for each in self.volumes)
 
     @property
     def root(self) -> TargetVolume | None:
@@ -117,7 +125,26 @@ class References:
             return found
         name = reference.removeprefix("/dev/") if reference.startswith("/dev/") else ""
         by_name = next((each for each in self.volumes if name and each.source_name == name), None)
-        return by_name or (self.at(mount_point) if mount_point.startswith("/") else None)
+        point = self._mount_points.get(mapper_name(reference), mount_point)
+        return by_name or (self.at(point) if point.startswith("/") else None)
+
+
+def _mount_points(inventory: SourceInventory) -> dict[str, str]:
+    """Where the source mounted what lies on LVM, arrays and other names of its own, by device path."""
+    found = {mapper_name(mount.source): mount.mount_point for mount in inventory.mounts if mount.source}
+    for group in inventory.volume_groups or ():
+        for volume in group.logical_volumes:
+            if volume.mount_point:
+                found[mapper_name(f"/dev/{group.name}/{volume.name}")] = volume.mount_point
+    return found
+
+
+def mapper_name(path: str) -> str:
+    """``/dev/vg/lv`` as ``/dev/mapper/vg-lv``, where both are names of one device; other paths as they are."""
+    parts = path.split("/")
+    if path.startswith(_MAPPER) or len(parts) != 4 or parts[:2] != ["", "dev"] or parts[2] in {"disk", "md", "cciss"}:
+        return path
+    return f"{_MAPPER}{parts[2].replace('-', '--')}-{parts[3].replace('-', '--')}"
 
 
 def _split(reference: str) -> tuple[str, str]:

@@ -99,3 +99,8 @@ def _wait(child: int, timeout_s: float, output: int) -> tuple[int, bool]:
         return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), is_killed
     finally:
         os.close(descriptor)
+
+
+def has_vsyscall() -> bool:
+    """Whether this kernel answers the calls that C libraries before 2.14 make for the time; else they are killed."""
+    return "[vsyscall]" in Path("/proc/self/maps").read_text(encoding="ascii", errors="replace")

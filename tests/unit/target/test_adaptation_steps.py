@@ -9,18 +9,19 @@ from pathlib import Path
 import pytest
 
 from agents.target.adaptation.changes import Change, MakeLink, RemoveFile, RemoveFolder, WriteFile
+from agents.target.adaptation.command_line import CommandLine
 from agents.target.adaptation.inputs import Inputs
 from agents.target.adaptation.kernels import chosen_kernel, installed_kernels
 from agents.target.adaptation.references import References
 from agents.target.adaptation.sandbox import SandboxResult
+from agents.target.adaptation.steps.boot_menu.settings import DROP_IN, plan_settings_files
 from agents.target.adaptation.steps.caches import plan_caches, stale_device_checks
 from agents.target.adaptation.steps.cloud_init import plan_cloud_init
-from agents.target.adaptation.steps.console import DROP_IN, plan_console
 from agents.target.adaptation.steps.file_system_table import PATH, RESUME, fstab_checks, plan_file_system_table
 from agents.target.adaptation.steps.network.plan import extra_kernel_arguments, network_checks, plan_network
 from agents.target.adaptation.steps.own_agent import own_agent_checks, plan_own_agent
 from agents.target.adaptation.steps.preflight import plan_preflight
-from agents.target.adaptation.system import detect_system
+from agents.target.adaptation.system import SystemFacts, detect_system
 from agents.target.adaptation.tree import Tree
 from contracts.adaptation import TargetFacts
 from contracts.inventory import NetworkInterface
@@ -69,6 +70,14 @@ def inputs(*, facts: TargetFacts | None = None, own_paths: tuple[str, ...] = (),
 
 def written(changes: Sequence[Change]) -> dict[str, str]:
     return {change.path: change.content.decode() for change in changes if isinstance(change, WriteFile)}
+
+
+def settings(tree: Tree, extra: tuple[str, ...] = ()) -> dict[str, str]:
+    """The files of a system whose grub-mkconfig reads a folder of settings, as Debian's does."""
+    put(tree, {"/usr/sbin/grub-mkconfig": "for x in /etc/default/grub.d/*.cfg\n"})
+    system = SystemFacts(mkconfig="/usr/sbin/grub-mkconfig")
+    line = CommandLine(references=References(LAYOUT), network_map={}, has_serial_port=True, extra=extra)
+    return written(plan_settings_files(tree, system, line, ""))
 
 
 def test_only_references_that_do_not_resolve_are_rewritten(tree: Tree) -> None:
@@ -128,7 +137,7 @@ def test_single_card_called_eth0_keeps_its_name_by_a_kernel_argument(tree: Tree)
     given = inputs(card="eth0")
     assert plan_network(tree, given).changes == ()
     arguments = extra_kernel_arguments(tree, given)
-    text = written(plan_console(tree, given, extra_arguments=arguments).changes)[DROP_IN]
+    text = settings(tree, arguments)[DROP_IN]
     assert "console=tty0 console=ttyS0,115200n8 net.ifnames=0 biosdevname=0" in text
 
 
@@ -158,7 +167,7 @@ def test_netplan_with_a_bond_is_left_to_a_person(tree: Tree) -> None:
 
 def test_consoles_of_another_hypervisor_become_the_serial_port(tree: Tree) -> None:
     put(tree, {"/etc/default/grub": 'GRUB_CMDLINE_LINUX_DEFAULT="quiet console=hvc0 console=ttyS1,9600"\n'})
-    texts = written(plan_console(tree, inputs()).changes)
+    texts = settings(tree)
     assert "hvc0" not in texts["/etc/default/grub"]
     assert "ttyS1" not in texts["/etc/default/grub"]
     assert "quiet" in texts["/etc/default/grub"]
@@ -181,9 +190,11 @@ def test_our_own_agent_is_removed_with_the_links_that_enabled_it(tree: Tree) -> 
 
 
 def test_cloud_init_is_switched_off_where_it_is_installed(tree: Tree) -> None:
-    assert plan_cloud_init(tree).changes == ()
+    assert plan_cloud_init(tree, SystemFacts(has_systemd=True)).changes == ()
     put(tree, {"/etc/cloud/cloud.cfg": ""})
-    assert list(written(plan_cloud_init(tree).changes)) == ["/etc/cloud/cloud-init.disabled"]
+    assert list(written(plan_cloud_init(tree, SystemFacts(has_systemd=True)).changes)) == [
+        "/etc/cloud/cloud-init.disabled"
+    ]
 
 
 def test_caches_go_and_files_with_old_device_names_are_named(tree: Tree) -> None:

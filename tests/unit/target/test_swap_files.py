@@ -28,7 +28,13 @@ from tests.private_namespace import in_private_namespace
 
 UUID = "6d2f1c3e-1111-4222-8333-123456789abf"
 SIZE_BYTES = 2 << 20
-KERNEL = Kernel(release="6.1.0-9-amd64", modules={}, built_in=frozenset(), dependencies={})
+KERNEL = Kernel(
+    release="6.1.0-9-amd64",
+    modules={},
+    built_in=frozenset(),
+    dependencies={},
+    initrd_path="/boot/initrd.img-6.1.0-9-amd64",
+)
 
 
 @pytest.fixture
@@ -142,7 +148,9 @@ def test_swap_file_that_has_no_place_is_told_and_not_made(tree: Tree, file: Swap
     [("xfs", "3.16.0-4-amd64", True), ("xfs", "4.19.0-1", False), ("ext4", "3.2.0", False)],
 )
 def test_only_old_kernels_on_xfs_need_written_zeros(tree: Tree, kind: str, release: str, *, expected: bool) -> None:
-    kernel = Kernel(release=release, modules={}, built_in=frozenset(), dependencies={})
+    kernel = Kernel(
+        release=release, modules={}, built_in=frozenset(), dependencies={}, initrd_path="/boot/initrd.img-6.1.0-9-amd64"
+    )
     (change,) = plan_swap_files(tree, inputs(swap_file(), kind=kind), kernel).changes
     assert isinstance(change, MakeSwapFile)
     assert change.is_written == expected

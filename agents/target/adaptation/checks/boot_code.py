@@ -6,7 +6,7 @@ from typing import Final
 
 from agents.target.adaptation.changes import WriteDisk
 from agents.target.adaptation.inputs import Inputs, failed, passed
-from agents.target.adaptation.steps.boot_code import active_partition, system_disk
+from agents.target.adaptation.steps.grub2_code import active_partition, system_disk
 from contracts.adaptation import AdaptationCheck
 from contracts.errors.adaptation import BOOTCODE_MISSING, FS_GRUB
 

@@ -2,64 +2,96 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 from agents.target.adaptation.formats.assignments import assignments
-from agents.target.adaptation.formats.grub_config import MenuEntry, default_entry, searched_uuids
+from agents.target.adaptation.formats.grub_config import MenuEntry, linux_commands
 from agents.target.adaptation.formats.grub_environment import environment_values, is_environment
-from agents.target.adaptation.formats.initramfs import InitramfsError, names_in_image
+from agents.target.adaptation.formats.initramfs import ImageContent, InitramfsError, read_image
 from agents.target.adaptation.inputs import Inputs, failed, passed
 from agents.target.adaptation.kernels import Kernel, module_name, read_kernel
+from agents.target.adaptation.menus import Menu, read_menu
+from agents.target.adaptation.references import is_device_reference
+from agents.target.adaptation.steps.boot_menu.grub2 import FOREIGN_COMMANDS, environment_path, menu_text
+from agents.target.adaptation.steps.boot_menu.grub_legacy import boot_device
 from agents.target.adaptation.steps.file_system_table import RESUME
 from agents.target.adaptation.steps.initramfs import modules_for_target
+from agents.target.adaptation.system import SystemFacts
 from agents.target.adaptation.tree import Tree
 from contracts.adaptation import AdaptationCheck
 from contracts.errors.adaptation import (
+    GRUB_DEVICE,
     GRUB_ENTRY_MISSING,
+    GRUB_FIRMWARE,
     GRUB_UUID_UNKNOWN,
     GRUBENV_BAD,
     INITRD_CORRUPT,
     INITRD_MISSING,
     INITRD_NO_DRIVER,
+    INITRD_STALE,
     KERNEL_MISSING,
     KERNEL_MODULES,
     ROOT_UNRESOLVED,
     SWAP_RESUME,
 )
 
-_CONFIG: Final = "/boot/grub/grub.cfg"
-_ENVIRONMENT: Final = "/boot/grub/grubenv"
 _IMAGE_LIMIT_BYTES: Final = 1 << 30
-_MENU_LIMIT_BYTES: Final = 4 << 20
 # Boot protocol: magic at 0x202, number of set-up sectors at 0x1F1, size of the rest in 16 bytes at 0x1F4.
 _MAGIC_AT: Final = 0x202
+# Settings inside an image that make it wait for devices.
+_SETTINGS: Final = re.compile(r"etc/cmdline\.d/.*|etc/lvm/devices/.*\.devices|conf/conf\.d/.*")
+_WAITED_FOR: Final = re.compile(r"(?:root=|resume=|rd\.lvm\.lv=|rd\.md\.uuid=|RESUME=|IDNAME=)(\S+)")
+_NO_DEVICE: Final = frozenset({"none", "auto", ""})
 
 
-def boot_menu_checks(tree: Tree, inputs: Inputs) -> tuple[AdaptationCheck, ...]:
+def boot_menu_checks(tree: Tree, inputs: Inputs, system: SystemFacts) -> tuple[AdaptationCheck, ...]:
     """All checks that follow the default entry."""
-    content = tree.read(_CONFIG, limit_bytes=_MENU_LIMIT_BYTES)
-    text = (content or b"").decode("utf-8", "surrogateescape")
-    environment = tree.read(_ENVIRONMENT)
-    saved = environment_values(environment or b"").get("saved_entry", "")
-    entry = default_entry(text, saved)
-    checks = [_uuids(text, inputs), _grub_environment(environment)]
-    if entry is None or not entry.kernel:
-        return (*checks, failed(GRUB_ENTRY_MISSING, path=_CONFIG, reason="there is no entry with a kernel"))
-    checks += [passed(GRUB_ENTRY_MISSING), _root(entry, inputs), _resume(tree, entry, inputs)]
-    return (*checks, *_kernel_checks(tree, inputs, entry))
+    menu = read_menu(tree, system)
+    checks = [_uuids(menu, inputs), *_grub_environment(tree, inputs, system), *_firmware(tree, inputs, system)]
+    if menu.entry is None or not menu.entry.kernel:
+        return (*checks, failed(GRUB_ENTRY_MISSING, path=menu.path, reason="there is no entry with a kernel"))
+    checks += [passed(GRUB_ENTRY_MISSING), _root(menu.entry, inputs), _resume(tree, menu, menu.entry, inputs)]
+    if menu.device and menu.device.strip() != boot_device(inputs):
+        checks.append(failed(GRUB_DEVICE, path=menu.path, device=menu.device, expected=boot_device(inputs)))
+    return (*checks, *_kernel_checks(tree, inputs, menu.entry))
 
 
-def _uuids(text: str, inputs: Inputs) -> AdaptationCheck:
-    unknown = sorted(searched_uuids(text) - inputs.references.uuids)
+def _uuids(menu: Menu, inputs: Inputs) -> AdaptationCheck:
+    unknown = sorted(menu.uuids - inputs.references.uuids)
     if unknown:
-        return failed(GRUB_UUID_UNKNOWN, path=_CONFIG, uuid=unknown[0])
+        return failed(GRUB_UUID_UNKNOWN, path=menu.path, uuid=unknown[0])
     return passed(GRUB_UUID_UNKNOWN)
 
 
-def _grub_environment(content: bytes | None) -> AdaptationCheck:
-    if content is not None and not is_environment(content):
-        return failed(GRUBENV_BAD, path=_ENVIRONMENT, size_bytes=len(content))
-    return passed(GRUBENV_BAD)
+def _grub_environment(tree: Tree, inputs: Inputs, system: SystemFacts) -> list[AdaptationCheck]:
+    """Its form, and the arguments that it gives to entries."""
+    path = environment_path(system)
+    content = tree.read(path)
+    if content is None:
+        return [passed(GRUBENV_BAD)]
+    if not is_environment(content):
+        reason = f"it has {len(content)} bytes or a wrong head; a GRUB environment has 1024"
+        return [failed(GRUBENV_BAD, path=path, reason=reason)]
+    words = environment_values(content).get("kernelopts", "").split()
+    gone = [
+        word
+        for word in words
+        if word.startswith("root=") and is_device_reference(word[5:]) and inputs.references.resolve(word[5:]) is None
+    ]
+    if gone and system.boot_menu == "bls":
+        return [failed(GRUBENV_BAD, path=path, reason=f"its kernelopts have {gone[0]}, which the target does not have")]
+    return [passed(GRUBENV_BAD)]
+
+
+def _firmware(tree: Tree, inputs: Inputs, system: SystemFacts) -> list[AdaptationCheck]:
+    if system.boot_menu == "grub_legacy":
+        return []
+    foreign = FOREIGN_COMMANDS[inputs.facts.firmware]
+    if foreign in linux_commands(menu_text(tree, system)):
+        path, firmware = system.menu_path, inputs.facts.firmware
+        return [failed(GRUB_FIRMWARE, path=path, command=foreign, firmware=firmware)]
+    return [passed(GRUB_FIRMWARE)]
 
 
 def _root(entry: MenuEntry, inputs: Inputs) -> AdaptationCheck:
@@ -70,11 +102,11 @@ def _root(entry: MenuEntry, inputs: Inputs) -> AdaptationCheck:
     return passed(ROOT_UNRESOLVED)
 
 
-def _resume(tree: Tree, entry: MenuEntry, inputs: Inputs) -> AdaptationCheck:
+def _resume(tree: Tree, menu: Menu, entry: MenuEntry, inputs: Inputs) -> AdaptationCheck:
     """A warning: the boot waits for such a device, and then goes on."""
     configured = assignments(tree.text(RESUME) or "").get("RESUME", "")
-    for path, reference in ((_CONFIG, entry.argument("resume")), (RESUME, configured)):
-        if reference not in {"", "none", "auto"} and inputs.references.resolve(reference) is None:
+    for path, reference in ((menu.path, entry.argument("resume")), (RESUME, configured)):
+        if reference not in _NO_DEVICE and inputs.references.resolve(reference) is None:
             return failed(SWAP_RESUME, "W", path=path, spec=reference)
     return passed(SWAP_RESUME, "W")
 
@@ -112,13 +144,34 @@ def kernel_complaint(image: bytes | None) -> str:
 
 def _initrd_checks(image: bytes, path: str, kernel: Kernel, inputs: Inputs) -> list[AdaptationCheck]:
     try:
-        names = names_in_image(image)
+        content = read_image(image, lambda name: _SETTINGS.fullmatch(name) is not None)
     except InitramfsError as error:
         return [failed(INITRD_CORRUPT, path=path, reason=error)]
-    if not names & {"init", "linuxrc"}:
+    if not content.names & {"init", "linuxrc"}:
         return [failed(INITRD_CORRUPT, path=path, reason="it has no /init")]
-    inside = {module_name(name) for name in names if ".ko" in name}
-    missing = sorted(kernel.with_dependencies(modules_for_target(inputs)) - inside)
-    if missing:
-        return [passed(INITRD_CORRUPT), failed(INITRD_NO_DRIVER, path=path, drivers=", ".join(missing))]
-    return [passed(INITRD_CORRUPT), passed(INITRD_NO_DRIVER)]
+    inside = {module_name(name) for name in content.names if ".ko" in name}
+    missing = sorted(kernel.with_dependencies(modules_for_target(inputs, kernel)) - inside)
+    checks = [passed(INITRD_CORRUPT)]
+    checks.append(
+        failed(INITRD_NO_DRIVER, path=path, drivers=", ".join(missing)) if missing else passed(INITRD_NO_DRIVER)
+    )
+    return [*checks, *_stale(content, path, inputs)]
+
+
+def _stale(content: ImageContent, path: str, inputs: Inputs) -> list[AdaptationCheck]:
+    """Devices of the source, or of the machine that built the image, that it would wait for before the root."""
+    for file, data in sorted(content.files.items()):
+        for match in _WAITED_FOR.finditer(data.decode(errors="replace")):
+            device = match.group(1)
+            is_waited_for = match.group().startswith(("root=", "rd."))
+            if device in _NO_DEVICE or (not is_device_reference(device) and match.group().startswith("root=")):
+                continue
+            if inputs.references.resolve(device) is None and not _is_there(match.group(), inputs):
+                return [failed(INITRD_STALE, "E" if is_waited_for else "W", path=path, device=device, file=file)]
+    return [passed(INITRD_STALE)]
+
+
+def _is_there(setting: str, inputs: Inputs) -> bool:
+    """Whether the target has LVM or arrays for a setting that names one."""
+    kinds = {"rd.lvm.lv=": "lvm2_member", "rd.md.uuid=": "linux_raid_member", "IDNAME=": "lvm2_member"}
+    return any(setting.startswith(start) and inputs.references.has_kind(kind) for start, kind in kinds.items())

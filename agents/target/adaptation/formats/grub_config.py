@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import re
 import shlex
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
 _SEARCH: Final = re.compile(r"^\s*search\b.*--fs-uuid\b(.*)$", re.MULTILINE)
 _UUID: Final = re.compile(r"[0-9A-Fa-f]{8}-[0-9A-Fa-f]{4}-[0-9A-Fa-f-]{22,27}|[0-9A-F]{4}-[0-9A-F]{4}")
+_LINUX: Final = re.compile(r"(\s*linux(?:16|efi)?\s+\S+[ \t]+)(.*?)(\s*)")
+_LINUX_COMMAND: Final = re.compile(r"linux(?:16|efi)?(?=\s)")
+_KERNEL_OPTIONS: Final = re.compile(r"(\s*set (?:default_)?kernelopts=\")([^\"]*)(\".*)")
 _DEFAULT: Final = re.compile(r"^\s*set default=[\"']?([^\"'\n]*)[\"']?\s*$", re.MULTILINE)
 
 
@@ -80,6 +84,30 @@ def _words(line: str) -> list[str]:
         return line.split()
 
 
+def with_arguments(text: str, edit: Callable[[str], str]) -> str:
+    """The text with the arguments of every Linux entry edited, and of what entries in files have as theirs."""
+    lines = []
+    for raw in text.splitlines(keepends=True):
+        body = raw.rstrip("\r\n")
+        for pattern in (_LINUX, _KERNEL_OPTIONS):
+            match = pattern.fullmatch(body)
+            if match is not None:
+                body = f"{match.group(1)}{edit(match.group(2))}{match.group(3)}"
+        lines.append(body + raw[len(raw.rstrip("\r\n")) :])
+    return "".join(lines)
+
+
+def default_kernel_options(text: str) -> str:
+    """What entries in files take for $kernelopts when the environment has none."""
+    found = [match.group(2) for line in text.splitlines() if (match := _KERNEL_OPTIONS.fullmatch(line))]
+    return found[-1] if found else ""
+
+
+def linux_commands(text: str) -> set[str]:
+    """The names of the commands that load kernels: linux, linux16, linuxefi."""
+    return {match.group() for line in text.splitlines() if (match := _LINUX_COMMAND.match(line.strip()))}
+
+
 def default_entry(text: str, saved_entry: str = "") -> MenuEntry | None:
     """The entry that starts when nobody touches a key; None when there is none."""
     menu = parse_menu(text)
@@ -87,17 +115,35 @@ def default_entry(text: str, saved_entry: str = "") -> MenuEntry | None:
     chosen = wanted[-1] if wanted else "0"
     if "saved_entry" in chosen:
         chosen = saved_entry or "0"
-    level = menu
-    entry: MenuEntry | None = None
-    for part in chosen.split(">"):
-        entry = _find(level, part)
-        if entry is None:
-            break
-        level = entry.children
+    entry = named_entry(menu, chosen)
     if entry is None or entry.is_submenu:
         # GRUB starts its first entry when the chosen one is not there.
         entry = next((each for each in menu if not each.is_submenu), None)
     return entry
+
+
+def named_entry(menu: list[MenuEntry], name: str) -> MenuEntry | None:
+    """The entry of a number, title or identifier, or of several for the levels of the menu (``2>1``)."""
+    level = menu
+    entry: MenuEntry | None = None
+    for part in name.split(">"):
+        entry = _find(level, part)
+        if entry is None:
+            return None
+        level = entry.children
+    return entry
+
+
+def name_of_kernel(menu: list[MenuEntry], release: str) -> str:
+    """How `named_entry` finds the first entry that starts a kernel; "" when there is none."""
+    for entry in menu:
+        name = entry.identifier or entry.title
+        if entry.kernel.endswith(f"-{release}"):
+            return name
+        below = name_of_kernel(entry.children, release)
+        if below:
+            return f"{name}>{below}"
+    return ""
 
 
 def _find(level: list[MenuEntry], name: str) -> MenuEntry | None:

@@ -6,9 +6,13 @@ import bz2
 import lzma
 import zlib
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 import zstandard
+
+from agents.target.adaptation.formats.lz4 import MAGIC as LZ4_MAGIC
+from agents.target.adaptation.formats.lz4 import Lz4Decompressor, Lz4Error
 
 _HEADER_BYTES: Final = 110
 _TRAILER: Final = "TRAILER!!!"
@@ -17,38 +21,58 @@ UNPACKED_LIMIT_BYTES: Final = 1 << 30
 _FED_BYTES: Final = 4096
 _DEPTH_LIMIT: Final = 2
 _NEWC: Final = (b"070701", b"070702")
+_FILE_LIMIT_BYTES: Final = 1 << 20
 
 
 class InitramfsError(ValueError):
     """The image cannot be unpacked, for the reason that it says."""
 
 
-def names_in_image(image: bytes, *, depth: int = 0) -> set[str]:
-    """The paths of everything in the image (``usr/lib/modules/…``). Raises InitramfsError."""
-    names: set[str] = set()
+@dataclass
+class ImageContent:
+    """names: of everything inside (``usr/lib/modules/…``). files: the content of those that were asked for."""
+
+    names: set[str] = field(default_factory=set)
+    files: dict[str, bytes] = field(default_factory=dict)
+
+
+def names_in_image(image: bytes) -> set[str]:
+    """The paths of everything in the image. Raises InitramfsError."""
+    return read_image(image, lambda _: False).names
+
+
+def read_image(image: bytes, is_wanted: Callable[[str], bool], *, depth: int = 0) -> ImageContent:
+    """Everything in the image, later archives over earlier ones. Raises InitramfsError."""
+    found = ImageContent()
     while image := image.lstrip(b"\0"):
         if image.startswith(_NEWC):
             # Members are aligned to the start of their archive.
-            image = image[_collect(image, 0, names) :]
+            image = image[_collect(image, 0, found, is_wanted) :]
         else:
             content, image = _unpack(image)
             if depth == _DEPTH_LIMIT:
                 raise InitramfsError("compressed members lie within each other")
-            names |= names_in_image(content, depth=depth + 1)
-    return names
+            inner = read_image(content, is_wanted, depth=depth + 1)
+            found.names |= inner.names
+            found.files |= inner.files
+    return found
 
 
-def _collect(image: bytes, position: int, names: set[str]) -> int:
+def _collect(image: bytes, position: int, found: ImageContent, is_wanted: Callable[[str], bool]) -> int:
     """Read one archive; the position after its trailer."""
     while True:
-        name, position = _entry(image, position)
+        name, data_at, size = _entry(image, position)
+        position = _aligned(data_at + size)
         if name == _TRAILER:
             return position
-        names.add(name.removeprefix("./").removeprefix("/"))
+        name = name.removeprefix("./").removeprefix("/")
+        found.names.add(name)
+        if is_wanted(name) and size <= _FILE_LIMIT_BYTES:
+            found.files[name] = image[data_at : data_at + size]
 
 
-def _entry(image: bytes, position: int) -> tuple[str, int]:
-    """(name, position of the next entry)."""
+def _entry(image: bytes, position: int) -> tuple[str, int, int]:
+    """(name, where its data begins, size of its data)."""
     header = image[position : position + _HEADER_BYTES]
     if len(header) < _HEADER_BYTES or header[:6] not in _NEWC:
         raise InitramfsError(f"no archive member at byte {position}")
@@ -60,7 +84,7 @@ def _entry(image: bytes, position: int) -> tuple[str, int]:
     data_at = _aligned(name_at + name_size)
     if data_at + size > len(image):
         raise InitramfsError(f"it ends in the middle of an archive member, at byte {len(image)}")
-    return image[name_at : name_at + name_size - 1].decode("utf-8", "surrogateescape"), _aligned(data_at + size)
+    return image[name_at : name_at + name_size - 1].decode("utf-8", "surrogateescape"), data_at, size
 
 
 def _aligned(position: int) -> int:
@@ -83,7 +107,9 @@ def _unpack(packed: bytes) -> tuple[bytes, bytes]:
             size_bytes += len(parts[-1])
             if size_bytes > UNPACKED_LIMIT_BYTES:
                 raise InitramfsError(f"it unpacks to more than {UNPACKED_LIMIT_BYTES} bytes")
-    except (OSError, EOFError, zlib.error, lzma.LZMAError, zstandard.ZstdError) as error:
+        if isinstance(unpacker, Lz4Decompressor):
+            unpacker.finish()
+    except (OSError, EOFError, zlib.error, lzma.LZMAError, zstandard.ZstdError, Lz4Error) as error:
         raise InitramfsError(f"damaged compressed data ({error})") from error
     if not unpacker.eof:
         raise InitramfsError("the end of the compressed data is missing")
@@ -106,4 +132,5 @@ _UNPACKERS: Final[dict[bytes, Callable[[], _Unpacker]]] = {
     b"\xfd7zXZ\0": lzma.LZMADecompressor,
     b"]\0\0": lzma.LZMADecompressor,
     b"BZh": bz2.BZ2Decompressor,
+    LZ4_MAGIC: Lz4Decompressor,
 }

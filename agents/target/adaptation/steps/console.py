@@ -1,4 +1,4 @@
-"""S09: the target's serial console shows the boot and a login prompt."""
+"""S09: the target's serial console has a login prompt, whichever init starts it."""
 
 from __future__ import annotations
 
@@ -7,50 +7,44 @@ from typing import Final
 
 from agents.target.adaptation.changes import Change, MakeLink, StepResult, WriteFile
 from agents.target.adaptation.inputs import Inputs
+from agents.target.adaptation.system import SystemFacts
 from agents.target.adaptation.tree import Tree, encode
 
-DEFAULTS: Final = "/etc/default/grub"
-DROP_INS: Final = "/etc/default/grub.d"
-DROP_IN: Final = f"{DROP_INS}/99-sms-adapt.cfg"
-_GETTY: Final = "/lib/systemd/system/serial-getty@.service"
+_GETTY: Final = ("/lib/systemd/system/serial-getty@.service", "/usr/lib/systemd/system/serial-getty@.service")
 _WANTED: Final = "/etc/systemd/system/getty.target.wants/serial-getty@ttyS0.service"
-# Consoles of other hypervisors, and serial ports that the target does not have.
-_FOREIGN_CONSOLE: Final = re.compile(r"\bconsole=(?:hvc\d+|xvc\d+|ttyS[1-9]\d*|ttyAMA\d+)(?:,\w+)?")
-_KERNEL_ARGUMENTS: Final = "console=tty0 console=ttyS0,115200n8"
+_INITTAB: Final = "/etc/inittab"
+_SECURE: Final = "/etc/securetty"
+_REASON: Final = "login prompt on the serial console"
+_LINE: Final = "S0:12345:respawn:/sbin/agetty -L 115200 ttyS0 vt102\n"
+# Upstart's systems have a job that follows the kernel's console, and an inittab that says no more than the level.
+_UPSTART: Final = ("/etc/init/rc.conf", "/etc/event.d")
 
 
-def default_files(tree: Tree) -> list[str]:
-    """The files of grub-mkconfig's settings, in the order in which they are read."""
-    names = [f"{DROP_INS}/{name}" for name in tree.names(DROP_INS) if name.endswith(".cfg")]
-    return [path for path in (DEFAULTS, *names) if tree.is_file(path)]
-
-
-def plan_console(
-    tree: Tree, inputs: Inputs, *, extra_arguments: tuple[str, ...] = (), grub_default: str = ""
-) -> StepResult:
-    """A drop-in beside the user's settings, since those may be set again by later files.
-
-    extra_arguments: further kernel arguments that other steps need. grub_default: the menu entry to start, ""
-    to leave that to the user's settings.
-    """
+def plan_console(tree: Tree, inputs: Inputs, system: SystemFacts) -> StepResult:
+    """The kernel's console comes with the boot menu's arguments."""
+    if not inputs.facts.has_serial_port:
+        return StepResult()
     changes: list[Change] = []
-    serial = inputs.facts.has_serial_port
-    for path in default_files(tree):
-        text = tree.text(path) or ""
-        new = _FOREIGN_CONSOLE.sub("console=ttyS0,115200n8" if serial else "", text) if path != DROP_IN else text
-        if new != text:
-            changes.append(WriteFile(path=path, content=encode(new), reason="consoles of the source's machine"))
-    arguments = [*([_KERNEL_ARGUMENTS] if serial else []), *extra_arguments]
-    lines = ["# Written by the adaptation to this machine."]
-    if arguments:
-        lines.append(f'GRUB_CMDLINE_LINUX="$GRUB_CMDLINE_LINUX {" ".join(arguments)}"')
-    if serial:
-        lines += ['GRUB_TERMINAL="console serial"', 'GRUB_SERIAL_COMMAND="serial --unit=0 --speed=115200"']
-    if grub_default:
-        lines.append(f'GRUB_DEFAULT="{grub_default}"')
-    if len(lines) > 1:
-        content = encode("\n".join(lines) + "\n")
-        changes.append(WriteFile(path=DROP_IN, content=content, reason="kernel arguments", after=" ".join(arguments)))
-    if serial and tree.is_file(_GETTY) and tree.link_target(_WANTED) is None:
-        changes.append(MakeLink(path=_WANTED, target=_GETTY, reason="login prompt on the serial console"))
+    getty = next((path for path in _GETTY if tree.is_file(path)), "")
+    if system.has_systemd and getty and tree.link_target(_WANTED) is None:
+        changes.append(MakeLink(path=_WANTED, target=getty, reason=_REASON))
+    if not system.has_systemd:
+        changes += _lines(tree)
     return StepResult(changes=tuple(changes))
+
+
+def _lines(tree: Tree) -> list[Change]:
+    changes: list[Change] = []
+    table = tree.text(_INITTAB)
+    is_upstart = any(tree.status(path) is not None for path in _UPSTART)
+    if table is not None and not is_upstart and not re.search(r"^[^#\n]*\bttyS0\b", table, re.MULTILINE):
+        changes.append(_with_line(_INITTAB, table, _LINE))
+    secure = tree.text(_SECURE)
+    if secure is not None and "ttyS0" not in secure.split():
+        changes.append(_with_line(_SECURE, secure, "ttyS0\n"))
+    return changes
+
+
+def _with_line(path: str, text: str, line: str) -> WriteFile:
+    separator = "" if not text or text.endswith("\n") else "\n"
+    return WriteFile(path=path, content=encode(text + separator + line), reason=_REASON, after=line.strip())

@@ -53,7 +53,7 @@ def _root_kind(inputs: Inputs) -> str:
 def _adapted(line: FstabLine, references: References, tree: Tree) -> str:
     spec, kind = line.value(SPEC), line.value(KIND)
     if kind in _NETWORK_KINDS or spec.startswith("//"):
-        return line.raw if "nofail" in line.options or len(line.fields) <= OPTIONS else _with_nofail(line)
+        return line.raw if {"nofail", "noauto"} & set(line.options) else _with_nofail(line)
     if kind == "swap" and spec.startswith("/") and not spec.startswith("/dev/"):
         return line.raw if tree.is_file(spec) else _NOT_MIGRATED + line.raw
     if not is_device_reference(spec):
@@ -61,11 +61,21 @@ def _adapted(line: FstabLine, references: References, tree: Tree) -> str:
     meant = references.meant_by(spec, line.value(MOUNT_POINT))
     if meant is None:
         return line.raw if "noauto" in line.options else _NOT_MIGRATED + line.raw
+    line = _without_subvolume_number(line)
     adapted = line.raw if references.resolve(spec) is not None else line.replaced(SPEC, meant.reference)
     if kind not in {meant.file_system.kind, "auto", *_same_driver(meant.file_system.kind)}:
         line = FstabLine(line.number, adapted, tuple(adapted.split()))
         adapted = line.replaced(KIND, meant.file_system.kind)
     return adapted
+
+
+def _without_subvolume_number(line: FstabLine) -> FstabLine:
+    """Numbers of Btrfs subvolumes are given anew on the target; their names stay."""
+    kept = [each for each in line.options if not each.startswith("subvolid=")]
+    if len(kept) == len(line.options):
+        return line
+    raw = line.replaced(OPTIONS, ",".join(kept) or "defaults")
+    return FstabLine(line.number, raw, tuple(raw.split()))
 
 
 def _same_driver(kind: str) -> tuple[str, ...]:
@@ -74,7 +84,10 @@ def _same_driver(kind: str) -> tuple[str, ...]:
 
 def _with_nofail(line: FstabLine) -> str:
     """A server that cannot be reached from the new network must not stop the boot."""
-    return line.replaced(OPTIONS, ",".join([*line.options, "nofail"]))
+    if len(line.fields) > OPTIONS:
+        return line.replaced(OPTIONS, ",".join([*line.options, "nofail"]))
+    body = line.raw.rstrip()
+    return f"{body} defaults,nofail{line.raw[len(body) :]}"
 
 
 def _first_difference(old: str, new: str) -> tuple[str, str]:

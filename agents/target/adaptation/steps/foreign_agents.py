@@ -27,6 +27,8 @@ _SCRIPTS: Final = ("/etc/init.d", "/etc/rc.d/init.d")
 _JOBS: Final = "/etc/init"
 _RUN_LEVELS: Final = tuple(f"{folder}/rc{level}.d" for folder in ("/etc", "/etc/rc.d") for level in "S0123456")
 _START_LINK: Final = re.compile(r"S(\d\d)(.+)")
+_OWN_RULES: Final = "/etc/udev/rules.d"
+_PACKAGED_RULES: Final = ("/lib/udev/rules.d", "/usr/lib/udev/rules.d")
 _COMMENT: Final = "# not migrated: "
 
 
@@ -35,14 +37,15 @@ def plan_foreign_agents(tree: Tree, system: SystemFacts) -> StepResult:
     changes: list[Change] = []
     found: list[str] = []
     for agent in PLATFORM_AGENTS:
-        planned = _changes(tree, agent, system)
+        planned = switched_off(tree, agent, system)
         if planned or _units(tree, agent, system):
             found.append(agent.platform)
         changes += planned
     return StepResult(changes=tuple(changes), facts={"foreign_agents": ", ".join(found)} if found else {})
 
 
-def _changes(tree: Tree, agent: PlatformAgent, system: SystemFacts) -> list[Change]:
+def switched_off(tree: Tree, agent: PlatformAgent, system: SystemFacts) -> list[Change]:
+    """What keeps an agent from starting; nothing when it is not there or is off already."""
     reason = f"service of {agent.platform}"
     units = _units(tree, agent, system)
     changes = [_masked(tree, unit, reason) for unit in units if not _is_off(tree, unit)]
@@ -60,7 +63,22 @@ def _changes(tree: Tree, agent: PlatformAgent, system: SystemFacts) -> list[Chan
         new = "".join(f"{_COMMENT}{line}" if _is_cron_line(line) else line for line in lines)
         if new != "".join(lines):
             changes.append(WriteFile(path=path, content=encode(new), reason=reason))
+    for name in agent.udev_rules:
+        changes += _without_rules(tree, name, reason)
     return changes
+
+
+def _without_rules(tree: Tree, name: str, reason: str) -> list[Change]:
+    """A file in /etc goes before the package's of the same name; in /etc itself the lines become comments."""
+    own = f"{_OWN_RULES}/{name}"
+    if tree.link_target(own) == _MASK:
+        return []
+    text = tree.text(own)
+    if text is None:
+        is_there = any(tree.is_file(f"{folder}/{name}") for folder in _PACKAGED_RULES)
+        return [MakeLink(path=own, target=_MASK, reason=reason)] if is_there else []
+    new = "".join(f"{_COMMENT}{line}" if _is_cron_line(line) else line for line in text.splitlines(keepends=True))
+    return [WriteFile(path=own, content=encode(new), reason=reason)] if new != text else []
 
 
 def _units(tree: Tree, agent: PlatformAgent, system: SystemFacts) -> list[str]:
@@ -126,7 +144,7 @@ def foreign_agent_checks(tree: Tree, system: SystemFacts) -> tuple[AdaptationChe
     left = [
         failed(AGENT_LEFT, "W", path=change.path, platform=agent.platform)
         for agent in PLATFORM_AGENTS
-        for change in _changes(tree, agent, system)
+        for change in switched_off(tree, agent, system)
         if isinstance(change, WriteFile | MakeLink | RemoveFile)
     ]
     return tuple(left) or (passed(AGENT_LEFT, "W"),)

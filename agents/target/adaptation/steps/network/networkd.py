@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from agents.target.adaptation.changes import Change, StepResult, WriteFile
-from agents.target.adaptation.steps.network.sections import edit_sections, section_values, with_added
+from agents.target.adaptation.formats.sections import edit_sections, section_values, with_added
 from agents.target.adaptation.tree import Tree, encode
 
 FOLDER: Final = "/etc/systemd/network"

@@ -1,88 +1,108 @@
-"""Which cards there are, and all changes for them together."""
+"""All changes for the network cards together: names first, since firewalls, routes and services hang on them."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Final
 
 from agents.target.adaptation.changes import Change, StepResult, WriteFile
+from agents.target.adaptation.formats.assignments import assignments
 from agents.target.adaptation.inputs import Inputs, failed, passed
+from agents.target.adaptation.steps.network import redhat, suse
+from agents.target.adaptation.steps.network.addresses import (
+    RULES,
+    address_files,
+    addresses_replaced,
+    physical_interfaces,
+)
 from agents.target.adaptation.steps.network.interfaces import is_configured_by_interfaces, plan_interfaces
-from agents.target.adaptation.steps.network.keyfiles import plan_keyfiles
+from agents.target.adaptation.steps.network.keyfiles import (
+    FOLDER as KEYFILES,
+)
+from agents.target.adaptation.steps.network.keyfiles import (
+    ignored_keyfiles,
+    needs_profile,
+    own_profile,
+    plan_keyfiles,
+)
 from agents.target.adaptation.steps.network.netplan import plan_netplan
 from agents.target.adaptation.steps.network.networkd import plan_networkd
+from agents.target.adaptation.steps.network.resolver import resolver_checks
 from agents.target.adaptation.tree import Tree, encode
 from contracts.adaptation import AdaptationCheck
-from contracts.errors.adaptation import NET_NONE, NET_STALE_MAC
+from contracts.errors.adaptation import NET_MODE, NET_NONE, NET_ORDER, NET_STALE_MAC
 from contracts.inventory import NetworkInterface
 
 _DEFAULT_LINK: Final = ("/lib/systemd/network/99-default.link", "/usr/lib/systemd/network/99-default.link")
 _LINK: Final = "/etc/systemd/network/00-sms-{index}.link"
 _KERNEL_NAME: Final = re.compile(r"eth\d+")
 CLASSIC_NAMES: Final = ("net.ifnames=0", "biosdevname=0")
-# A name that can only be a real card's: in a stanza of ifupdown, as a key of netplan, in a match of networkd.
-_CARD: Final = r"(eth\d+|en[opsx][a-z0-9]+)"
-_CARD_NAME: Final = re.compile(rf"^iface\s+{_CARD}\s+inet|^\s+{_CARD}:\s*$|^Name={_CARD}\s*$")
-# Where files name a card by its address.
-_FOLDERS: Final = {
-    "/etc/network": "interfaces",
-    "/etc/network/interfaces.d": "",
-    "/etc/netplan": ".yaml",
-    "/etc/systemd/network": "",
-    "/etc/NetworkManager/system-connections": "",
-    "/etc/udev/rules.d": "70-persistent-net.rules",
-}
-
-
-def physical_interfaces(tree: Tree, inputs: Inputs) -> list[NetworkInterface]:
-    """The source's real cards, in its order; of a mounted system, whose cards nobody sees, those that it names."""
-    cards = [each for each in inputs.inventory.network_interfaces if each.is_physical and each.name != "lo"]
-    if cards or inputs.inventory.is_live:
-        return cards
-    texts = [tree.text(path) or "" for path in _files(tree)]
-    found = (_CARD_NAME.match(line) for text in texts for line in text.splitlines())
-    names = {match.group(match.lastindex or 0) for match in found if match}
-    return [NetworkInterface(name=name) for name in sorted(names)]
+_PLANS: Final = (plan_interfaces, plan_netplan, plan_networkd, plan_keyfiles, redhat.plan_redhat, suse.plan_suse)
 
 
 def plan_network(tree: Tree, inputs: Inputs) -> StepResult:
-    """Names first, since firewalls, routes and services hang on them; then addresses."""
+    """Names, then addresses of the cards, then where the system gets its own addresses from."""
     cards = physical_interfaces(tree, inputs)
     checks: list[AdaptationCheck] = []
     changes: list[Change] = [*_pins(tree, inputs, cards)]
-    replaced = _addresses_replaced(tree, inputs.facts.network_map)
+    replaced = addresses_replaced(tree, cards, inputs.facts.network_map)
     if inputs.facts.network_mode == "dhcp":
         names = {card.name for card in cards}
-        for plan in (plan_interfaces, plan_netplan, plan_networkd, plan_keyfiles):
+        for plan in _PLANS:
             result = plan(tree, names, replaced)
             changes += result.changes
             checks += result.checks
+        if needs_profile(tree) and not _has_profiles(tree):
+            changes.append(own_profile())
     done = {change.path for change in changes if isinstance(change, WriteFile)}
     changes += [
         WriteFile(path=path, content=encode(text), reason="addresses of network cards")
         for path, text in replaced.items()
         if path not in done
     ]
-    return StepResult(changes=tuple(changes), checks=tuple(checks))
+    needs = {"network_order": ", ".join(card.name for card in cards)} if _go_by_order(tree, cards) else {}
+    return StepResult(changes=tuple(changes), checks=tuple(checks), needs=needs)
+
+
+def _has_profiles(tree: Tree) -> bool:
+    return bool(tree.names(KEYFILES) or redhat.card_files(tree))
 
 
 def extra_kernel_arguments(tree: Tree, inputs: Inputs) -> tuple[str, ...]:
-    """A single card that is called eth0 keeps its name by an argument: udev refuses to give that name."""
+    """Cards that are called eth0 and so on keep such names by arguments: udev refuses to give them."""
     cards = physical_interfaces(tree, inputs)
-    is_classic = len(cards) == 1 and _KERNEL_NAME.fullmatch(cards[0].name) is not None
-    if not is_classic or not any(tree.is_file(path) for path in _DEFAULT_LINK):
+    is_classic = bool(cards) and all(_KERNEL_NAME.fullmatch(card.name) for card in cards)
+    if not is_classic or not _has_links(tree):
         return ()
     given = inputs.inventory.kernel_command_line.split()
     return tuple(each for each in CLASSIC_NAMES if each not in given)
 
 
-def _pins(tree: Tree, inputs: Inputs, cards: list[NetworkInterface]) -> list[Change]:
+def _has_links(tree: Tree) -> bool:
+    """Whether udev names cards by .link files: systemd 209 and later."""
+    return any(tree.is_file(path) for path in _DEFAULT_LINK)
+
+
+def _go_by_order(tree: Tree, cards: Sequence[NetworkInterface]) -> bool:
+    """Several cards with the kernel's own names, which follow the order in which the machine has them.
+
+    Red Hat's network scripts give names by HWADDR, and older udev by rules.
+    """
+    names = [card for card in cards if _KERNEL_NAME.fullmatch(card.name)]
+    has_rules = tree.is_file(RULES) and not _has_links(tree)
+    by_scripts = [path for path in redhat.card_files(tree) if assignments(tree.text(path) or "").get("HWADDR")]
+    return len(names) > 1 and not has_rules and len(by_scripts) < len(names)
+
+
+def _pins(tree: Tree, inputs: Inputs, cards: Sequence[NetworkInterface]) -> list[Change]:
     """Files that give the target's cards the source's names; the first match in file order wins."""
-    if not any(tree.is_file(path) for path in _DEFAULT_LINK):
+    if not _has_links(tree):
         return []
+    mapped = {source.lower(): target.lower() for source, target in inputs.facts.network_map.items()}
     pins: list[Change] = []
     for index, card in enumerate(cards):
-        mac = _mapped(inputs.facts.network_map, card.mac)
+        mac = mapped.get(card.mac.lower(), "")
         if _KERNEL_NAME.fullmatch(card.name):
             continue
         if mac:
@@ -98,40 +118,25 @@ def _pins(tree: Tree, inputs: Inputs, cards: list[NetworkInterface]) -> list[Cha
     return pins
 
 
-def _mapped(network_map: dict[str, str], mac: str) -> str:
-    return next((target.lower() for source, target in network_map.items() if mac and source.lower() == mac.lower()), "")
-
-
-def _files(tree: Tree) -> list[str]:
-    found = []
-    for folder, ending in _FOLDERS.items():
-        found += [f"{folder}/{name}" for name in tree.names(folder) if name.endswith(ending)]
-    return [path for path in found if tree.is_file(path) and not path.startswith("/etc/systemd/network/00-sms-")]
-
-
-def _addresses_replaced(tree: Tree, network_map: dict[str, str]) -> dict[str, str]:
-    """New texts of the files that name a card by its address, by path."""
-    replaced = {}
-    for path in _files(tree):
-        text = new = tree.text(path) or ""
-        for source, target in sorted(network_map.items()):
-            new = re.sub(rf"\b{re.escape(source)}\b", target, new, flags=re.IGNORECASE)
-        if new != text:
-            replaced[path] = new
-    return replaced
-
-
 def network_checks(tree: Tree, inputs: Inputs) -> tuple[AdaptationCheck, ...]:
-    """NET_NONE and NET_STALE_MAC, warnings both: a target without network still boots."""
+    """Warnings all, since a target without network still boots."""
     cards = physical_interfaces(tree, inputs)
     checks = []
     kept = {target.lower() for target in inputs.facts.network_map.values()}
-    for path in _files(tree):
-        text = (tree.text(path) or "").lower()
-        stale = [card.mac for card in cards if card.mac and card.mac.lower() in text and card.mac.lower() not in kept]
+    for path in address_files(tree):
+        lines = [line for line in (tree.text(path) or "").lower().splitlines() if not line.lstrip().startswith("#")]
+        stale = [
+            card.mac
+            for card in cards
+            if card.mac and card.mac.lower() not in kept and any(card.mac.lower() in line for line in lines)
+        ]
         checks += [failed(NET_STALE_MAC, "W", path=path, mac=mac) for mac in stale]
     if not _is_configured(tree):
         checks.append(failed(NET_NONE, "W", names=", ".join(card.name for card in cards) or "of the target"))
+    if _go_by_order(tree, cards):
+        checks.append(failed(NET_ORDER, "W", names=", ".join(card.name for card in cards)))
+    checks += [failed(NET_MODE, "W", path=path) for path in ignored_keyfiles(tree)]
+    checks += resolver_checks(tree, inputs)
     return tuple(checks) or (passed(NET_NONE, "W"), passed(NET_STALE_MAC, "W"))
 
 
@@ -143,4 +148,5 @@ def _is_configured(tree: Tree) -> bool:
     )
     # NetworkManager makes a profile by itself for a card that has none.
     has_manager = tree.is_program("/usr/sbin/NetworkManager")
-    return has_files or has_manager or is_configured_by_interfaces(tree)
+    has_scripts = bool(redhat.card_files(tree) or suse.card_files(tree))
+    return has_files or has_manager or has_scripts or is_configured_by_interfaces(tree)

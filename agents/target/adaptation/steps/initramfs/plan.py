@@ -1,0 +1,101 @@
+"""Which images are made, and what becomes of them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from typing import Final
+
+from agents.target.adaptation.changes import Change, StepResult, WriteFile
+from agents.target.adaptation.formats.archive import appended
+from agents.target.adaptation.formats.initramfs import InitramfsError, names_in_image
+from agents.target.adaptation.inputs import Inputs, failed
+from agents.target.adaptation.kernels import Kernel, forced_modules, module_name, needed_modules
+from agents.target.adaptation.steps.initramfs.builders import build_command, driver_list
+from agents.target.adaptation.steps.sandboxed import sandbox_check
+from agents.target.adaptation.system import SystemFacts
+from agents.target.adaptation.tree import Tree
+from contracts.adaptation import AdaptationCheck
+from contracts.errors.adaptation import INITRD_NO_BUILDER, VSYSCALL
+
+_STATES: Final = "/var/lib/initramfs-tools"
+_IMAGE_LIMIT_BYTES: Final = 1 << 30
+_MODULE_LIMIT_BYTES: Final = 64 << 20
+
+
+def plan_driver_lists(tree: Tree, kernel: Kernel, system: SystemFacts, root_kind: str) -> StepResult:
+    """With a list that only has what the source's machine uses, the next package update would end the target."""
+    return StepResult(changes=tuple(driver_list(tree, system, forced_modules(kernel, root_kind))))
+
+
+def plan_initramfs(tree: Tree, inputs: Inputs, kernels: Sequence[Kernel], system: SystemFacts) -> StepResult:
+    """Build the images of these kernels in the sandbox. When that fails, which is a warning, the missing drivers
+    are appended to the image that is there; the checks that follow tell whether it will do."""
+    changes: list[Change] = []
+    checks: list[AdaptationCheck] = []
+    for kernel in kernels:
+        image, check = _built(tree, inputs, kernel, system)
+        checks.append(check)
+        if image is not None:
+            changes += _image(tree, kernel, _with_missing(tree, inputs, kernel, image))
+            continue
+        old = tree.read(kernel.initrd_path, limit_bytes=_IMAGE_LIMIT_BYTES)
+        new = _with_missing(tree, inputs, kernel, old) if old is not None else None
+        if new is not None and new != old:
+            reason = "drivers appended, since no new image could be built"
+            changes.append(WriteFile(path=kernel.initrd_path, content=new, reason=reason))
+    return StepResult(changes=tuple(changes), checks=tuple(checks))
+
+
+def _built(tree: Tree, inputs: Inputs, kernel: Kernel, system: SystemFacts) -> tuple[bytes | None, AdaptationCheck]:
+    """(new image, how its making went)."""
+    if system.family.has_old_libc and not inputs.has_vsyscall:
+        return None, failed(VSYSCALL, "W", program=system.builder or "the builder")
+    root = inputs.references.root
+    drivers = forced_modules(kernel, root.file_system.kind if root is not None else "ext4")
+    program, command = build_command(tree, system, kernel, drivers, root.reference if root is not None else "")
+    if not command:
+        return None, failed(INITRD_NO_BUILDER, "W", path=kernel.initrd_path)
+    result = inputs.builder.run(command)
+    check = sandbox_check(program, result, severity="W")
+    return (result.output if check.failure is None else None), check
+
+
+def _with_missing(tree: Tree, inputs: Inputs, kernel: Kernel, image: bytes) -> bytes:
+    """The image with the drivers behind it that it lacks: later archives replace files of earlier ones."""
+    try:
+        names = names_in_image(image)
+    except InitramfsError:
+        return image
+    inside = {module_name(name) for name in names if ".ko" in name}
+    missing = sorted(kernel.with_dependencies(modules_for_target(inputs, kernel)) - inside)
+    if not missing:
+        return image
+    folder = f"lib/modules/{kernel.release}"
+    # Where /lib is a link to /usr/lib in the image, the kernel would replace the link by a folder.
+    inside_folder = f"usr/{folder}" if "usr/lib" in names else folder
+    wanted = [kernel.modules[name] for name in missing]
+    wanted += [name for name in tree.names(f"/{folder}") if name.startswith("modules.")]
+    files = {}
+    for name in wanted:
+        content = tree.read(name if name.startswith("/") else f"/{folder}/{name}", limit_bytes=_MODULE_LIMIT_BYTES)
+        if content is not None:
+            files[f"{inside_folder}/{name.removeprefix(f'/{folder}/')}"] = content
+    return appended(image, files)
+
+
+def _image(tree: Tree, kernel: Kernel, image: bytes) -> list[Change]:
+    path = kernel.initrd_path
+    mode = None if tree.is_file(path) else 0o600
+    changes: list[Change] = [WriteFile(path=path, content=image, reason="drivers of the target", mode=mode)]
+    if tree.is_directory(_STATES):
+        # update-initramfs compares this sum before it replaces an image.
+        line = f"{hashlib.sha1(image, usedforsecurity=False).hexdigest()}  {path}\n"
+        changes.append(WriteFile(path=f"{_STATES}/{kernel.release}", content=line.encode(), reason="sum of the image"))
+    return changes
+
+
+def modules_for_target(inputs: Inputs, kernel: Kernel) -> tuple[str, ...]:
+    """The drivers without which the target's root file system cannot be mounted."""
+    root = inputs.references.root
+    return needed_modules(kernel, inputs.facts.disk_bus, root.file_system.kind if root is not None else "ext4")
