@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import errno
 import os
 import stat
 from collections.abc import Callable, Iterator, Sequence
@@ -193,6 +194,8 @@ class Engine:
             )
             return
         content = self._tree.read(path, limit_bytes=_FILE_LIMIT_BYTES)
+        if content is None and self._tree.status(path) is not None:
+            raise OSError(errno.EINVAL, "not a regular file, or too large", path)
         if content is None:
             self._journal.append(Entry(number=number, path=path, what="absent", sha256_after=sha256_after))
             return
