@@ -6,6 +6,7 @@ from typing import Any
 
 from rich.console import Console
 
+from cli.adaptation_view import print_adaptation
 from cli.cutover_view import print_cutover
 from cli.forecast_view import print_forecast
 from cli.output import cell, err, out, print_fields, print_table, size
@@ -67,6 +68,8 @@ def print_task(task: TaskView) -> None:
         print_cutover(task.cutover)
     if task.verification is not None:
         print_verification(task.verification)
+    if task.adaptation is not None:
+        print_adaptation(task.adaptation)
     if task.rehearsal is not None:
         print_rehearsal(task.rehearsal)
 

@@ -39,8 +39,22 @@ class AdaptationCheck(Model):
     failure: Failure | None = None
 
 
+class AdaptationDifference(Model):
+    """What an adaptation did otherwise than the one before it: the source has changed, or the target has.
+
+    added and removed: changes that only the newer or only the older one made; one that was made with another result is
+    in both.
+    """
+
+    added: tuple[AdaptationChange, ...] = ()
+    removed: tuple[AdaptationChange, ...] = ()
+
+
 class AdaptationReport(Model):
-    """verdict first: passed, or failed with the first E failure. facts: what was detected, by name."""
+    """verdict first: passed, or failed with the first E failure. facts: what was detected, by name.
+
+    difference: to the adaptation before, of an earlier point or layer; None for the first one.
+    """
 
     verdict: Literal["passed", "failed"]
     failure: Failure | None = None
@@ -50,3 +64,4 @@ class AdaptationReport(Model):
     needs: dict[str, str] = {}
     adapted_paths: tuple[str, ...] = ()
     seconds: float = 0.0
+    difference: AdaptationDifference | None = None

@@ -28,10 +28,11 @@ class Chain:
 
     def tarball(self) -> Path:
         """Of the system, made once."""
-        packages = [*_ALL, _CLIENTS.get(self.suite, "dhcpcd-base"), "initramfs-tools"]
+        usual = "dracut" if self.suite == "sid" else "initramfs-tools"
+        packages = [*_ALL, _CLIENTS.get(self.suite, "dhcpcd-base"), usual]
         # debootstrap takes the first of the builders that a kernel allows, so another one replaces it; and old GRUB
         # stops the installation of a kernel before it has a menu.
-        later = [] if self.builder == "initramfs-tools" else [self.builder]
+        later = [] if self.builder == usual else [self.builder]
         (later if self.loader == "grub-legacy" else packages).append(self.loader)
         return debian_tree_tarball(self.suite, packages, later=later)
 

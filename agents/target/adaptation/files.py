@@ -69,8 +69,11 @@ def read_metadata(tree: Tree, path: str) -> Metadata:
 
 
 def neighbour_label(tree: Tree, path: str) -> dict[str, bytes]:
-    """The SELinux label of a file in the same folder, else of the folder; nothing on a system without labels."""
+    """The SELinux label of a file in the same folder, else of the folder, or of the one that it is made in; nothing on
+    a system without labels."""
     folder = path.rpartition("/")[0] or "/"
+    while tree.status(folder) is None:
+        folder = folder.rpartition("/")[0] or "/"
     neighbours = [f"{folder}/{name}" for name in tree.names(folder)[:_MOST_NEIGHBOURS]]
     for candidate in (*(each for each in neighbours if tree.is_file(each)), folder):
         with contextlib.suppress(OSError):
@@ -127,6 +130,7 @@ def write_file(tree: Tree, path: str, content: bytes, metadata: Metadata, *, is_
                     file.truncate()
                     file.flush()
                     _finish(existing, metadata, is_durable=is_durable)
+                    _keep_immutable(existing, metadata)
                     return
         temporary = name + TEMPORARY_SUFFIX
         with contextlib.suppress(FileNotFoundError):
@@ -137,6 +141,7 @@ def write_file(tree: Tree, path: str, content: bytes, metadata: Metadata, *, is_
             file.flush()
             _finish(file.fileno(), metadata, is_durable=is_durable)
             os.rename(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
+            _keep_immutable(file.fileno(), metadata)
         if is_durable:
             os.fsync(folder)
 
@@ -170,6 +175,10 @@ def _finish(descriptor: int, metadata: Metadata, *, is_durable: bool) -> None:
         os.utime(descriptor, ns=(metadata.mtime_ns, metadata.mtime_ns))
     if is_durable:
         os.fsync(descriptor)
+
+
+def _keep_immutable(descriptor: int, metadata: Metadata) -> None:
+    """Last of all: such a file can no longer be renamed."""
     if metadata.is_immutable:
         _set_immutable(descriptor, is_immutable=True)
 
@@ -205,9 +214,20 @@ def make_folders(tree: Tree, path: str, mode: int = 0o755) -> list[str]:
             continue
         with parent_of(tree, partial) as (folder, name):
             os.mkdir(name, mode, dir_fd=folder)
+            _label_as_parent(folder, name)
             os.fsync(folder)
         made.append(partial)
     return made
+
+
+def _label_as_parent(folder: int, name: str) -> None:
+    with contextlib.suppress(OSError):
+        label = os.getxattr(folder, SELINUX_LABEL)
+        made = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
+        try:
+            os.setxattr(made, SELINUX_LABEL, label)
+        finally:
+            os.close(made)
 
 
 def remove_folder(tree: Tree, path: str) -> None:

@@ -14,6 +14,8 @@ _MKCONFIG: Final = tuple(
     f"{folder}/{name}" for name in ("grub2-mkconfig", "grub-mkconfig") for folder in ("/usr/sbin", "/sbin", "/usr/bin")
 )
 _DRACUT: Final = ("/usr/bin/dracut", "/usr/sbin/dracut", "/sbin/dracut")
+_MKINITRAMFS: Final = "/usr/sbin/mkinitramfs"
+_UPDATE: Final = "/usr/sbin/update-initramfs"
 _MKINITRD: Final = ("/sbin/mkinitrd", "/usr/sbin/mkinitrd")
 _LEGACY_MENUS: Final = ("/boot/grub/grub.conf", "/boot/grub/menu.lst")
 ENTRIES_FOLDER: Final = "/boot/loader/entries"
@@ -140,9 +142,11 @@ def _menu_text(tree: Tree, path: str) -> str:
 
 
 def _builder(tree: Tree) -> tuple[str, str]:
-    if tree.is_program("/usr/sbin/mkinitramfs"):
-        return "initramfs-tools", "/usr/sbin/mkinitramfs"
     dracut = _first_program(tree, _DRACUT)
+    # Debian keeps mkinitramfs when dracut replaces it: what a kernel's update runs decides.
+    is_replaced = dracut and "mkinitramfs" not in (tree.text(_UPDATE) or "")
+    if tree.is_program(_MKINITRAMFS) and not is_replaced:
+        return "initramfs-tools", _MKINITRAMFS
     if dracut:
         return "dracut", dracut
     mkinitrd = _first_program(tree, _MKINITRD)

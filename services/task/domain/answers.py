@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+from contracts.adaptation import AdaptationDifference
 from contracts.errors import Failure
 from contracts.messages.agent import AgentResult
 from contracts.messages.certificate_issuer import AuthorityCreated, CertificateIssued
@@ -150,8 +151,16 @@ def _verified(_: Task, result: AgentResult) -> dict[str, Any]:
     return {"verification": result.verification, "consistency": ()}
 
 
-def _adapted(_: Task, result: AgentResult) -> dict[str, Any]:
-    return {"adaptation": result.adaptation}
+def _adapted(task: Task, result: AgentResult) -> dict[str, Any]:
+    """Every point is planned anew: a source that has got another kernel since is adapted otherwise."""
+    report, before = result.adaptation, task.adaptation
+    if report is None or before is None:
+        return {"adaptation": report}
+    difference = AdaptationDifference(
+        added=tuple(each for each in report.changes if each not in before.changes),
+        removed=tuple(each for each in before.changes if each not in report.changes),
+    )
+    return {"adaptation": report.model_copy(update={"difference": difference})}
 
 
 _NOTHING_LEFT: Final[dict[str, Any]] = {

@@ -10,6 +10,8 @@ import pytest
 
 from cli.main import run
 from cli.task_view import print_plan, print_task, task_json
+from contracts.adaptation import AdaptationChange, AdaptationCheck, AdaptationDifference, AdaptationReport
+from contracts.errors.adaptation import NET_ORDER
 from contracts.errors.cli import NO_CONSENT
 from contracts.inventory import OperatingSystem, SourceInventory
 from contracts.layout import CopyVolume, TargetDisk, TargetLayout
@@ -106,3 +108,24 @@ def test_the_contracts_can_be_exported(tmp_path: Path, capsys: pytest.CaptureFix
     written = json.loads(capsys.readouterr().out)["files"]
     assert str(tmp_path / "contracts" / "asyncapi.json") in written
     assert json.loads((tmp_path / "contracts" / "asyncapi.json").read_text())["asyncapi"] == "3.0.0"
+
+
+def test_task_shows_what_its_adaptation_changed_and_how_that_differs_from_the_one_before(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    change = AdaptationChange(step="S05", path="/etc/fstab", operation="edit", reason="device references")
+    report = AdaptationReport(
+        verdict="passed",
+        facts={"system": "Rocky Linux 8.10"},
+        needs={"virtio": "transitional"},
+        changes=(change,),
+        checks=(AdaptationCheck(id="NET_ORDER", severity="W", failure=NET_ORDER.failure(names="eth0, eth1")),),
+        difference=AdaptationDifference(added=(change,)),
+    )
+    print_task(TASK.model_copy(update={"adaptation": report}))
+    shown = " ".join(capsys.readouterr().out.split())
+    for text in ("Rocky Linux 8.10", "S05 edit /etc/fstab", "device references", "transitional", "SMS.ADAPT.NET_ORDER"):
+        assert text in shown
+    assert "not done before /etc/fstab" in shown
+    print_task(TASK.model_copy(update={"adaptation": report.model_copy(update={"difference": AdaptationDifference()})}))
+    assert "nothing differs" in capsys.readouterr().out

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bz2
 import lzma
+import stat
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -61,30 +62,30 @@ def read_image(image: bytes, is_wanted: Callable[[str], bool], *, depth: int = 0
 def _collect(image: bytes, position: int, found: ImageContent, is_wanted: Callable[[str], bool]) -> int:
     """Read one archive; the position after its trailer."""
     while True:
-        name, data_at, size = _entry(image, position)
+        name, mode, data_at, size = _entry(image, position)
         position = _aligned(data_at + size)
         if name == _TRAILER:
             return position
         name = name.removeprefix("./").removeprefix("/")
         found.names.add(name)
-        if is_wanted(name) and size <= _FILE_LIMIT_BYTES:
+        if stat.S_ISREG(mode) and size <= _FILE_LIMIT_BYTES and is_wanted(name):
             found.files[name] = image[data_at : data_at + size]
 
 
-def _entry(image: bytes, position: int) -> tuple[str, int, int]:
-    """(name, where its data begins, size of its data)."""
+def _entry(image: bytes, position: int) -> tuple[str, int, int, int]:
+    """(name, mode, where its data begins, size of its data)."""
     header = image[position : position + _HEADER_BYTES]
     if len(header) < _HEADER_BYTES or header[:6] not in _NEWC:
         raise InitramfsError(f"no archive member at byte {position}")
     try:
-        size, name_size = int(header[54:62], 16), int(header[94:102], 16)
+        mode, size, name_size = (int(header[at : at + 8], 16) for at in (14, 54, 94))
     except ValueError as error:
         raise InitramfsError(f"a damaged archive member at byte {position}") from error
     name_at = position + _HEADER_BYTES
     data_at = _aligned(name_at + name_size)
     if data_at + size > len(image):
         raise InitramfsError(f"it ends in the middle of an archive member, at byte {len(image)}")
-    return image[name_at : name_at + name_size - 1].decode("utf-8", "surrogateescape"), data_at, size
+    return image[name_at : name_at + name_size - 1].decode("utf-8", "surrogateescape"), mode, data_at, size
 
 
 def _aligned(position: int) -> int:

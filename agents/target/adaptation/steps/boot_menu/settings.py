@@ -33,7 +33,8 @@ def plan_settings_files(tree: Tree, system: SystemFacts, line: CommandLine, grub
     for path in default_files(tree):
         if path != DROP_IN:
             adds = path == DEFAULTS and not takes_drop_ins
-            changes += _edited(tree, path, line, grub_default if adds else "", adds=adds)
+            # Other families save the entry in GRUB's environment.
+            changes += _edited(tree, path, line, grub_default if adds and system.has_dpkg else "", adds=adds)
     if takes_drop_ins:
         changes += _drop_in(line, grub_default)
     changes += _edited(tree, _SYSCONFIG, line, "", adds=False)
