@@ -19,6 +19,12 @@ _values = attrgetter(*(field.name for field in fields(Row)))
 _chunk_values = attrgetter(*(field.name for field in fields(ChunkRow)))
 _COLUMNS = tuple({"row": "id", "round_number": "round"}.get(field.name, field.name) for field in fields(Row))
 _SELECT = f"SELECT {', '.join(_COLUMNS)} FROM entry "  # noqa: S608 - our own field names
+_SELECT_HELD = (
+    "SELECT name, kind != 2 AND sequence != -1 AND NOT (is_racy OR is_partial OR is_pending), inode, size, mtime_ns, "
+    "ctime_ns, id FROM entry WHERE parent = ? AND parent >= 0"
+)
+Held = tuple[int, int, int, int, int, int]
+"""Whether the target certainly holds an entry that is no directory; its inode, size, mtime, ctime and row."""
 _UPSERT = (
     f"INSERT INTO entry ({', '.join(_COLUMNS)}) VALUES ({', '.join('?' * len(_COLUMNS))}) "  # noqa: S608 - as above
     f"ON CONFLICT (id) DO UPDATE SET {', '.join(f'{name} = excluded.{name}' for name in _COLUMNS[1:])}"
@@ -45,6 +51,7 @@ _PRAGMAS = (
     "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = 8192; "
     "PRAGMA cache_size = -16384;"
 )
+_KINDS = {int(kind): kind for kind in EntryKind}
 _BATCH = 512
 # A directory is to be sent again; a large file goes on with the chunks that are still held.
 _LOSE_ENTRIES = (
@@ -112,6 +119,19 @@ class Catalogue:
     def children(self, directory: int) -> dict[bytes, Row]:
         """The entries of a directory by name."""
         return {row.name: row for row in self._rows("WHERE parent = ? AND parent >= 0", directory)}
+
+    def held(self, directory: int) -> dict[bytes, Held]:
+        """By name, what tells whether an entry has changed: a third of the time that whole rows take."""
+        with self._lock:
+            return {item[0]: item[1:] for item in self._database.execute(_SELECT_HELD, (directory,))}
+
+    def rows(self, numbers: Sequence[int]) -> dict[bytes, Row]:
+        """Rows by the names of their entries, which are of one directory."""
+        found: dict[bytes, Row] = {}
+        for start in range(0, len(numbers), _BATCH):
+            batch = numbers[start : start + _BATCH]
+            found |= {row.name: row for row in self._rows(f"WHERE id IN ({', '.join('?' * len(batch))})", *batch)}
+        return found
 
     def get(self, number: int) -> Row | None:
         """A row by its number."""
@@ -272,6 +292,6 @@ class Catalogue:
             found = self._database.execute(_SELECT + where, values).fetchall()
         for item in found:
             row = Row(*item)
-            row.kind = EntryKind(row.kind)
-            row.is_racy, row.is_partial, row.is_pending = map(bool, (row.is_racy, row.is_partial, row.is_pending))
+            row.kind = _KINDS[row.kind]
+            row.is_racy, row.is_partial, row.is_pending = bool(row.is_racy), bool(row.is_partial), bool(row.is_pending)
             yield row

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import stat
 from dataclasses import dataclass, field
 
+from agents.source.copy.catalogue import Held
 from agents.source.copy.exclusions import LOST_AND_FOUND
+from agents.source.copy.listing import Listing
 from agents.source.copy.round_context import RoundContext
 from agents.source.copy.rows import STAGED_PARENT, UNHELD, Row, signed
 from agents.source.copy.tally import shown
@@ -40,11 +43,14 @@ class Classifier:
         self._context = context
         self._catalogue = context.catalogue
 
-    def classify(self, directory: OpenDirectory, row: Row, *, is_known: bool) -> Findings:
-        """Compare a directory with the catalogue. Changes of the tree are sent before this returns, as far as
-        anything in this directory depends on them."""
-        known = self._catalogue.children(row.row) if is_known else {}
-        present = self._list(directory)
+    def classify(self, directory: OpenDirectory, row: Row, listing: Listing, *, is_known: bool) -> Findings:
+        """Compare a directory as it was listed with the catalogue.
+
+        Changes of the tree are sent before this returns, as far as anything in this directory depends on them.
+        """
+        held = self._catalogue.held(row.row) if is_known else {}
+        present = self._list(directory, listing, held)
+        known = self._catalogue.rows([item[-1] for item in held.values()])
         gone: list[Row] = []
         for entry in present:
             old = known.pop(entry.name, None)
@@ -62,26 +68,33 @@ class Classifier:
             self._decide(directory, row, entry, findings)
         return findings
 
-    def _list(self, directory: OpenDirectory) -> list[_Present]:
+    def _list(self, directory: OpenDirectory, listing: Listing, held: dict[bytes, Held]) -> list[_Present]:
+        """What is there and may have changed; what certainly has not is only counted, and taken out of held."""
         context = self._context
         present = []
-        with os.scandir(directory.descriptor) as listing:
-            entries = sorted((os.fsencode(entry.name), entry) for entry in listing)
-        for name, entry in entries:
-            reason = context.exclusions.reason(directory.path, name)
+        files = size = 0
+        has_exclusions = not context.exclusions.is_none(directory.path)
+        for name, state in listing.entries:
+            reason = context.exclusions.reason(directory.path, name) if has_exclusions else None
             if reason:
                 self._skip(directory, name, reason)
                 continue
-            try:
-                state = entry.stat(follow_symlinks=False)
-            except FileNotFoundError:
+            if state is None:
                 context.tally.vanish()
+                continue
+            item = held.get(name)
+            if item is not None and item[0] and item[1:5] == _identity(state):
+                del held[name]
+                files += 1
+                size += state.st_size if stat.S_ISREG(state.st_mode) else 0
                 continue
             kind = kind_of(state.st_mode)
             if kind is None:
                 self._skip(directory, name, "socket")
             elif not self._is_left_out(directory, name, kind):
                 present.append(_Present(name, kind, state))
+        context.tally.seen(directory.volume, size, files=files)
+        context.tally.done(directory.volume, files=files, size=size)
         return present
 
     def _skip(self, directory: OpenDirectory, name: bytes, reason: str) -> None:
@@ -184,3 +197,8 @@ class Classifier:
         row.is_pending = has_first or (is_first_here and bool(others))
         self._catalogue.put((row,))
         return row.is_pending
+
+
+def _identity(state: os.stat_result) -> tuple[int, int, int, int]:
+    """As Held has it."""
+    return signed(state.st_ino), state.st_size, signed(state.st_mtime_ns), signed(state.st_ctime_ns)

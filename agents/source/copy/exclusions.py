@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from typing import Final
 
-from agents.transfer.paths import join
+from agents.transfer.paths import join, split
 
 LOST_AND_FOUND = b"lost+found"
 EXCLUDED: Final = "excluded"
@@ -32,10 +32,15 @@ class Exclusions:
         self._prefix = os.fsencode(mount_point.rstrip("/")) + b"/"
         self._reasons: dict[bytes, str] = {}
         self._contents: dict[bytes, str] = {}
+        self._parents: set[bytes] = set()
         self._only = [_encoded(path.removesuffix("/*") or "/") for path in only_paths]
         for paths, reason in ((swap_files, "swap"), (excludes, EXCLUDED), (own_paths, "own")):
             for path in paths:
                 self._add(path, reason)
+
+    def is_none(self, directory: bytes) -> bool:
+        """Whether certainly nothing in a directory is left out, so that its entries need not be asked for."""
+        return not self._only and directory not in self._contents and directory not in self._parents
 
     def reason(self, directory: bytes, name: bytes) -> str | None:
         """Why an entry is left out; None if it is not."""
@@ -68,6 +73,7 @@ class Exclusions:
             self._contents[relative] = reason
         elif relative:
             self._reasons[relative] = reason
+            self._parents.add(split(relative)[0])
 
 
 def _encoded(path: str) -> bytes:

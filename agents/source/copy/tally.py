@@ -92,10 +92,10 @@ class Tally:
         self._smoothed = 0.0
         self.of = {volume.index: VolumeCount(volume) for volume in self.volumes}
 
-    def seen(self, volume: int, size: int) -> None:
-        """The walk met a file."""
+    def seen(self, volume: int, size: int, *, files: int = 1) -> None:
+        """The walk met files."""
         count = self.of[volume]  # only the leading thread adds here
-        count.files_seen += 1
+        count.files_seen += files
         count.bytes_seen += size
 
     def done(self, volume: int, *, files: int, size: int) -> None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import errno
-import os
 import time
 
 from agents.source.copy.channel import ORDER_STREAM
 from agents.source.copy.classify import Classifier
 from agents.source.copy.finish_round import finish_directories, finish_links
+from agents.source.copy.listing import ListingsAhead
 from agents.source.copy.round_context import RoundContext
 from agents.source.copy.rows import UNHELD, Row
 from agents.source.copy.tally import shown
@@ -16,11 +16,12 @@ from agents.source.copy.work import OpenDirectory, Work
 from agents.transfer.entries import EntryKind
 from agents.transfer.frames import Kind
 from agents.transfer.hashing import CHUNK_BYTES
-from agents.transfer.paths import join, open_directory
+from agents.transfer.paths import join
 from contracts.errors.code import MigrationError
 from contracts.errors.transfer import SOURCE_UNREADABLE
 
 _WORK_ENTRIES = 256
+_LISTED_AHEAD = 16
 _GONE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ESTALE)
 
 
@@ -31,6 +32,7 @@ class VolumeRound:
         self._context = context
         self._catalogue = context.catalogue
         self._classifier = Classifier(context)
+        self._listings = ListingsAhead(context.root)
 
     def run(self) -> None:
         """The whole round; afterwards the target holds, on disk, what was read. Raises MigrationError."""
@@ -50,10 +52,14 @@ class VolumeRound:
 
     def _walk(self) -> None:
         stack = [(b"", self._root_row())]
-        while stack:
-            path, row = stack.pop()
-            # The first by name must be taken first.
-            stack += reversed(self._visit(path, row))
+        try:
+            while stack:
+                path, row = stack.pop()
+                # The first by name must be taken first.
+                stack += reversed(self._visit(path, row))
+                self._listings.expect([path for path, _ in stack[: -_LISTED_AHEAD - 1 : -1]])
+        finally:
+            self._listings.close()
         self._context.count.is_walked = True
 
     def _root_row(self) -> Row:
@@ -67,20 +73,22 @@ class VolumeRound:
         """One directory; returns those in it, with their rows."""
         context = self._context
         try:
-            descriptor = open_directory(context.root, path)
+            listing = self._listings.take(path)
         except OSError as error:
             self._cannot_enter(path, error)
             return []
-        directory = OpenDirectory(descriptor, volume=row.volume, path=path, row=row.row)
+        directory = OpenDirectory(listing.descriptor, volume=row.volume, path=path, row=row.row)
         try:
             is_known = row.sequence != UNHELD or row.is_pending
-            state = os.fstat(descriptor)
-            if not row.is_unchanged(state):
+            was = (row.is_pending, row.is_racy)
+            is_unchanged = row.is_unchanged(listing.state)
+            if not is_unchanged:
                 row.is_pending = True
-            row.take(state, read_at_ns=time.time_ns())
-            self._catalogue.put((row,))
+            row.take(listing.state, read_at_ns=listing.read_at_ns)
+            if not is_unchanged or was != (row.is_pending, row.is_racy):
+                self._catalogue.put((row,))
             context.tally.seen(row.volume, 0)
-            found = self._classifier.classify(directory, row, is_known=is_known)
+            found = self._classifier.classify(directory, row, listing, is_known=is_known)
             if found.has_changes and not row.is_pending:
                 self._catalogue.mark_pending(row.row)
             self._hand_over(directory, found.items)
