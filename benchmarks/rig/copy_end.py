@@ -1,7 +1,7 @@
 """One end of our copy as a process: ``copy_end source|target``, its settings as one line on standard input.
 
-The target prints its port and serves until its input ends; its last line says that everything is on disk. The
-source prints that it is ready, waits for another line, copies, and prints the summary.
+The target prints its port and serves until its input ends. The source prints that it is ready; for each further line it
+copies, the first time, or brings the target up to date, and prints the summary.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ class EndSettings(Model):
     path: str
     state_folder: str
     credentials: Credentials
+    address: str
     port: int = 0
 
 
@@ -34,7 +35,7 @@ def run_target(settings: EndSettings) -> None:
     """Serve until standard input ends."""
     server = TargetServer(
         task_id=settings.task_id,
-        listen=("127.0.0.1", 0),
+        listen=(settings.address, 0),
         tls=target_context(**settings.credentials.model_dump()),
         volumes={0: Path(settings.path)},
         mount_points={0: _MOUNT_POINT},
@@ -47,18 +48,17 @@ def run_target(settings: EndSettings) -> None:
     failure = server.failure()
     if failure:
         raise SystemExit(failure.model_dump_json())
-    print("on disk", flush=True)
 
 
 def run_source(settings: EndSettings) -> None:
-    """Copy once, when told to."""
+    """Copy whenever told to."""
     volume = CopyVolume(
         index=0, mount_point=_MOUNT_POINT, source_path=settings.path, target_disk="", target_partition=1, kind="ext4"
     )
     session = SourceSession(
         task_id=settings.task_id,
         volumes=[volume],
-        endpoints=[("127.0.0.1", settings.port)],
+        endpoints=[(settings.address, settings.port)],
         tls=source_context(**settings.credentials.model_dump()),
         state_folder=Path(settings.state_folder),
         excludes=(),
@@ -67,8 +67,9 @@ def run_source(settings: EndSettings) -> None:
         retry_s=_RETRY_S,
     )
     print("ready", flush=True)
-    if sys.stdin.readline():
-        print(session.copy().model_dump_json(), flush=True)
+    for number, _ in enumerate(sys.stdin):
+        summary = session.sync(number) if number else session.copy()
+        print(summary.model_dump_json(), flush=True)
 
 
 if __name__ == "__main__":

@@ -10,18 +10,30 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.rig.system_tree import TreeFacts
 from contracts.base import Model
 
 _MIB = 1 << 20
+OURS = "ours"
+
+
+class TreeFacts(Model):
+    """What a tree holds. files: regular ones, hard links (further names) apart; bytes_total: of contents."""
+
+    kind: str
+    seed: int
+    files: int
+    folders: int = 0
+    symlinks: int = 0
+    hard_links: int = 0
+    extended_attributes: int = 0
+    bytes_total: int
 
 
 class Run(Model):
-    """One copy. loopback_bytes: the interface's counter; reported_bytes: what the program itself says it sent."""
+    """One copy, until it was on disk. wire_bytes: the interface's counters, both directions, headers included."""
 
     seconds: float
-    loopback_bytes: int
-    reported_bytes: int
+    wire_bytes: int
 
 
 class Round(Model):
@@ -42,19 +54,27 @@ class Spread(Model):
 
 
 class Figures(Model):
-    """One contender's figures, or our figure divided by another's of the same round."""
+    """One contender's figures, or one contender's divided by ours of the same round."""
 
     seconds: Spread
-    loopback_bytes: Spread
-    reported_bytes: Spread
+    wire_bytes: Spread
 
 
-class Ratio(Model):
-    """Ours divided by the other's. Below 1: ours is faster, or sends less. in_rounds: each round by itself."""
+class Goal(Model):
+    """times: how many times as long the other has to take (best: whichever peer is fastest in the median); below 1
+    for what cannot be beaten. Compared is the median of the rounds' own ratios."""
 
-    seconds_of_medians: float
-    loopback_bytes_of_medians: float
-    in_rounds: Figures
+    against: str
+    times: float
+
+
+class Verdict(Model):
+    """A goal, and what was measured."""
+
+    goal: Goal
+    peer: str
+    measured: Spread
+    is_met: bool
 
 
 class Machine(Model):
@@ -68,6 +88,8 @@ class Machine(Model):
     python: str
     rsync: str
     ssh: str
+    zstd: str
+    tar: str
 
     @classmethod
     def look_at(cls, folder: Path) -> Machine:
@@ -82,69 +104,85 @@ class Machine(Model):
             python=platform.python_version(),
             rsync=_first_line(["rsync", "--version"]),
             ssh=_first_line(["ssh", "-V"]),
+            zstd=_first_line(["zstd", "--version"]),
+            tar=_first_line(["tar", "--version"]),
         )
 
 
 class Comparison(Model):
-    """The whole result, as it is written to a file."""
+    """The whole result, as it is written to a file. peers: each one's figures divided by ours, round by round."""
 
     benchmark: str
     command: str
     began_at: str
     method: str
+    link: str
     cache: str
     machine: Machine
     tree: TreeFacts
     rounds: tuple[Round, ...]
     contenders: dict[str, Figures]
-    ratio: Ratio
+    peers: dict[str, Figures]
+    verdicts: tuple[Verdict, ...]
 
 
-def figures(runs: Sequence[Run]) -> Figures:
-    """Medians and spread of one contender's runs."""
-    return Figures(
-        seconds=_spread([run.seconds for run in runs]),
-        loopback_bytes=_spread([run.loopback_bytes for run in runs]),
-        reported_bytes=_spread([run.reported_bytes for run in runs]),
-    )
-
-
-def ratio(ours: Sequence[Run], others: Sequence[Run]) -> Ratio:
-    """Our runs against another contender's, in the order of the rounds."""
-    one, other = figures(ours), figures(others)
-    pairs = list(zip(ours, others, strict=True))
-    return Ratio(
-        seconds_of_medians=_rounded(one.seconds.median / other.seconds.median),
-        loopback_bytes_of_medians=_rounded(one.loopback_bytes.median / other.loopback_bytes.median),
-        in_rounds=Figures(
-            seconds=_spread([a.seconds / b.seconds for a, b in pairs]),
-            loopback_bytes=_spread([a.loopback_bytes / b.loopback_bytes for a, b in pairs]),
-            reported_bytes=_spread([a.reported_bytes / b.reported_bytes for a, b in pairs]),
-        ),
-    )
+def summarise(rounds: Sequence[Round], goals: Sequence[Goal]) -> dict[str, object]:
+    """The fields of a Comparison that follow from its rounds."""
+    names = list(rounds[0].runs)
+    contenders = {name: _figures([one.runs[name] for one in rounds]) for name in names}
+    peers = {name: _ratios(rounds, name) for name in names if name != OURS}
+    fastest = min(peers, key=lambda name: contenders[name].seconds.median)
+    verdicts = []
+    for goal in goals:
+        peer = fastest if goal.against == "best" else goal.against
+        measured = peers[peer].seconds
+        verdicts.append(Verdict(goal=goal, peer=peer, measured=measured, is_met=measured.median >= goal.times))
+    return {"contenders": contenders, "peers": peers, "verdicts": tuple(verdicts)}
 
 
 def table(comparison: Comparison) -> str:
     """The result in a few lines: median, and minimum to maximum."""
     tree = comparison.tree
     lines = [
-        f"{tree.files:,} files, {tree.folders:,} folders, {tree.bytes_total / _MIB:,.0f} MiB (seed {tree.seed}), "
-        f"{len(comparison.rounds)} rounds, cache {comparison.cache}",
-        f"{'':8}{'seconds until on disk':>28}{'MiB over loopback':>28}",
+        f"{comparison.benchmark}: {tree.kind}, {tree.files:,} files, {tree.bytes_total / _MIB:,.0f} MiB (seed "
+        f"{tree.seed}), {comparison.link}, {len(comparison.rounds)} rounds, cache {comparison.cache}",
+        f"{'':10}{'seconds until on disk':>26}{'MiB on the wire':>32}{'times ours: seconds':>24}{'bytes':>8}",
     ]
     for name, found in comparison.contenders.items():
-        lines.append(f"{name:8}{_cell(found.seconds, 1.0):>28}{_cell(found.loopback_bytes, _MIB):>28}")
-    in_rounds = comparison.ratio.in_rounds
-    lines.append(f"{'ratio':8}{_cell(in_rounds.seconds, 1.0):>28}{_cell(in_rounds.loopback_bytes, 1.0):>28}")
+        line = f"{name:10}{cell(found.seconds, 1.0):>26}{cell(found.wire_bytes, _MIB):>32}"
+        if name in comparison.peers:
+            times = comparison.peers[name]
+            line += f"{cell(times.seconds, 1.0):>24}{times.wire_bytes.median:>8.2f}"
+        lines.append(line)
+    for verdict in comparison.verdicts:
+        said = "met" if verdict.is_met else "MISSED"
+        goal = f"{verdict.goal.against} ({verdict.peer}) takes {verdict.goal.times} times as long"
+        lines.append(f"goal {said}: {goal}; measured {cell(verdict.measured, 1.0)}")
     return "\n".join(lines)
 
 
-def _cell(spread: Spread, unit: float) -> str:
+def cell(spread: Spread, unit: float) -> str:
+    """Median (minimum-maximum)."""
     return f"{spread.median / unit:,.2f} ({spread.min / unit:,.2f}-{spread.max / unit:,.2f})"
 
 
-def _spread(values: Sequence[float]) -> Spread:
+def spread_of(values: Sequence[float]) -> Spread:
+    """Median and bounds."""
     return Spread(median=_rounded(statistics.median(values)), min=_rounded(min(values)), max=_rounded(max(values)))
+
+
+def _figures(runs: Sequence[Run]) -> Figures:
+    return Figures(
+        seconds=spread_of([run.seconds for run in runs]), wire_bytes=spread_of([run.wire_bytes for run in runs])
+    )
+
+
+def _ratios(rounds: Sequence[Round], name: str) -> Figures:
+    pairs = [(one.runs[name], one.runs[OURS]) for one in rounds]
+    return Figures(
+        seconds=spread_of([other.seconds / ours.seconds for other, ours in pairs]),
+        wire_bytes=spread_of([other.wire_bytes / ours.wire_bytes for other, ours in pairs]),
+    )
 
 
 def _rounded(value: float) -> float:
@@ -153,4 +191,4 @@ def _rounded(value: float) -> float:
 
 def _first_line(command: list[str]) -> str:
     said = subprocess.run(command, check=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True).stdout
-    return said.splitlines()[0].strip()
+    return next(line for line in said.splitlines() if line.strip()).strip()

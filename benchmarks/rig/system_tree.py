@@ -10,7 +10,7 @@ from itertools import accumulate
 from pathlib import Path
 from typing import Final
 
-from contracts.base import Model
+from benchmarks.rig.result import TreeFacts
 
 # Shares of files and bounds of their size, bytes; within a class log-uniform. Mean about 20 KiB, as in /usr.
 _SIZE_CLASSES: Final = (
@@ -30,18 +30,6 @@ _OLDEST_S, _NEWEST_S = 1_500_000_000, 1_740_000_000
 _SECOND_NS: Final = 1_000_000_000
 # CAP_NET_RAW, permitted and effective: what ping has.
 _CAPABILITY: Final = bytes.fromhex("0100000200200000000000000000000000000000")
-
-
-class TreeFacts(Model):
-    """What a tree holds. files: regular ones, hard links (further names) apart; bytes_total: of contents."""
-
-    seed: int
-    files: int
-    folders: int
-    symlinks: int
-    hard_links: int
-    extended_attributes: int
-    bytes_total: int
 
 
 def make_system_tree(root: Path, *, files: int, seed: int) -> TreeFacts:
@@ -73,6 +61,7 @@ class _TreeMaker:
         for folder, _ in reversed(self._folders):
             self._dress(folder, mode=0o755)
         return TreeFacts(
+            kind="system",
             seed=self._seed,
             files=self._files,
             folders=len(self._folders),
