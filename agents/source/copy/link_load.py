@@ -9,7 +9,7 @@ from typing import Final
 
 from agents.transfer.connection import Connection
 
-_INTERVAL_S: Final = 0.25
+_INTERVAL_S: Final = 0.5
 
 
 class LinkLoad:
@@ -29,14 +29,14 @@ class LinkLoad:
     def share(self, connections: Sequence[Connection]) -> float | None:
         """Of the time since the last answer, the share in which the busiest connection waited for the network.
 
-        None when that is not long enough ago. Raises OSError when a connection is gone.
+        None when that is not long enough ago, or connections are new. Raises OSError when a connection is gone.
         """
         with self._lock:
             seconds = time.monotonic() - self._began
             if seconds < _INTERVAL_S:
                 return None
             now = {id(connection): connection.network_bound_s() for connection in connections}
-            bound_s = max((value - self._before.get(key, value) for key, value in now.items()), default=0.0)
-            share = max(bound_s, self._limited_s) / seconds
+            grown_s = [value - self._before[key] for key, value in now.items() if key in self._before]
+            waited_s = max(*grown_s, self._limited_s) if len(grown_s) == len(now) > 0 else None
             self._began, self._limited_s, self._before = self._began + seconds, 0.0, now
-        return min(share, 1.0)
+        return None if waited_s is None else min(waited_s / seconds, 1.0)

@@ -12,6 +12,7 @@ from pathlib import Path
 from agents.source.copy.catalogue import Catalogue
 from agents.source.copy.channel import Channel, ChannelSettings, SessionLostError
 from agents.source.copy.exclusions import Exclusions
+from agents.source.copy.memory import return_large_buffers
 from agents.source.copy.rate_limit import MinuteOfDay, TokenBucket, local_minute
 from agents.source.copy.reconcile import Reconciliation
 from agents.source.copy.reporter import Reporter
@@ -64,6 +65,7 @@ class SourceSession:
         on_progress: Callable[[TransferProgress], None],
         retry_s: float = _DEFAULT_RETRY_S,
     ) -> None:
+        return_large_buffers()
         self._task_id = task_id
         self._volumes = tuple(volumes)
         self._mount_points = {volume.index: volume.mount_point for volume in volumes}
