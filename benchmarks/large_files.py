@@ -19,7 +19,8 @@ _CASES: Final = tuple(
         files=4,
         link=link,
         contenders=("ours", "bare-tcp", "rsync"),
-        goals=(Goal(against="bare-tcp", times=0.97),),
+        # On loopback nothing but the processors limits, and bare TCP encrypts nothing.
+        goals=(Goal(against="bare-tcp", times=0.97),) if link != "loopback" else (),
     )
     for link in ("200mbit", "1gbit", "loopback")
 )

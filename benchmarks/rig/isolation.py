@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import NoReturn
 
 ISOLATED = "--isolated"
+_MIB = 1 << 20
 
 
 def enter(module: str, arguments: Sequence[str]) -> NoReturn:
@@ -41,7 +42,7 @@ def new_disk(folder: Path, size_bytes: int, *, inodes: int) -> Iterator[Path]:
     image, point = folder / "disk.img", folder / "disk"
     point.mkdir()
     with image.open("wb") as file:
-        file.truncate(size_bytes)
+        file.truncate(size_bytes // _MIB * _MIB)
     make = ["mkfs.ext4", "-q", "-F", "-E", "nodiscard,lazy_itable_init=0", "-N", str(inodes), str(image)]
     subprocess.run(make, check=True)
     attach = ["losetup", "--find", "--show", "--direct-io=on", str(image)]
