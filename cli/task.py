@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from cli import task_actions, task_cutover, task_rehearsal, task_settings, task_verify
+from cli import task_actions, task_check, task_cutover, task_rehearsal, task_settings, task_verify
 from cli.api import ApiClient, on_api, segment
 from cli.options import DEFAULT_DATA_FOLDER, DataOption, OutputOption
 from cli.output import OutputFormat, out, print_json, print_table
@@ -37,6 +37,7 @@ task_actions.register(app)
 task_settings.register(app)
 task_rehearsal.register(app)
 task_cutover.register(app)
+task_check.register(app)
 task_verify.register(app)
 
 

@@ -9,6 +9,7 @@ from rich.console import Console
 from cli.adaptation_view import print_adaptation
 from cli.cutover_view import print_cutover
 from cli.forecast_view import print_forecast
+from cli.network_view import print_network_check
 from cli.output import cell, err, out, print_fields, print_table, size
 from cli.watch import progress_text
 from contracts.layout import TargetLayout
@@ -62,6 +63,8 @@ def print_task(task: TaskView) -> None:
         )
     if task.step_seconds:
         print_table(("step", "seconds"), ((name, f"{seconds:.1f}") for name, seconds in task.step_seconds.items()))
+    if task.network_check is not None:
+        print_network_check(task.network_check)
     if task.forecast is not None:
         print_forecast(task.forecast)
     if task.cutover is not None:

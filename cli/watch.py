@@ -127,6 +127,8 @@ class Watch:
         if task.phase is Phase.LAUNCHED:
             # A verification or a finish is running: LAUNCHED is where it began.
             return Phase.LAUNCHED in self._goal and not task.step and task.error is None
+        if task.phase is Phase.READY and task.step:
+            return False  # the network is being measured
         return task.phase in self._goal or any(task.phase in _PASSED.get(goal, ()) for goal in self._goal)
 
     def _raise_if_ended(self, task: TaskView) -> None:

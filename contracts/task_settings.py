@@ -40,7 +40,12 @@ class ConfigurationSetting(Model):
 
 
 class NetworkCheck(Model):
-    """What an agent has measured of the way to the target. verdict: the agent's own word."""
+    """What an agent has measured of the way to the target.
+
+    verdict: good, usable or poor; of an agent that speaks HTTP its own word. loss_percent: segments that TCP had to
+    send again. limit_mbit_s: of the task, which the measurement obeyed; None for none. bytes_to_copy, forecast_s: what
+    a full copy has to bring across as it is, and how long that takes at this bandwidth; None without one.
+    """
 
     has_domain_connectivity: bool | None = None
     has_target_connectivity: bool | None = None
@@ -52,6 +57,9 @@ class NetworkCheck(Model):
     memory_percent: float
     verdict: str
     taken_at: datetime | None = None
+    limit_mbit_s: float | None = None
+    bytes_to_copy: int = 0
+    forecast_s: float | None = None
 
 
 class ConsistencyResult(Model):

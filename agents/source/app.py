@@ -9,9 +9,11 @@ from typing import Final, TypeVar
 
 from agents.session import AgentSession
 from agents.source.held import HeldSource
+from agents.source.network_check import measure
 from agents.source.transfer_work import TransferWork, unexpected
 from agents.task_folder import TaskFolder, task_folders
 from contracts.cutover import CommandOutcome, CutoverOutcome, CutoverWork
+from contracts.errors import MigrationError
 from contracts.inventory import SourceInventory
 from contracts.messages.agent import (
     AgentCommand,
@@ -31,6 +33,7 @@ from contracts.messages.agent import (
     VerifyVolumes,
 )
 from contracts.messages.cutover import CutOver, ReleaseSource
+from contracts.messages.network import CheckNetwork
 
 _TRANSFERS: Final = (CopyVolumes, SyncVolumes, VerifyVolumes, CutOver)
 _C = TypeVar("_C", bound=AgentCommand)
@@ -72,6 +75,7 @@ class SourceAgent:
             self._serve(transfer, self.transfer)
         self._serve(StopWork, self.stop_work)
         self._serve(ReleaseSource, self.release_source)
+        self._serve(CheckNetwork, self.check_network)
         self._serve(ForgetTask, self.forget_task)
         self._serve(CollectInventory, self.collect_inventory)
         session.on_command(RenewCertificate.VERB, RenewCertificate, self.renew_certificate)
@@ -151,6 +155,15 @@ class SourceAgent:
     async def release_source(self, command: ReleaseSource) -> AgentResult:
         """The cutover has ended."""
         return self._released(command, await self._release(command.task_id, command.outcome))
+
+    async def check_network(self, command: CheckNetwork) -> AgentResult:
+        """Measure the way to the target; nothing of the server is read."""
+        result = AgentResult(task_id=command.task_id, epoch=command.epoch, verb=command.VERB)
+        try:
+            found = await asyncio.to_thread(measure, command, TaskFolder(self._state_folder, command.task_id))
+        except MigrationError as error:
+            return result.model_copy(update={"failure": error.failure})
+        return result.model_copy(update={"network_check": found})
 
     async def forget_task(self, command: ForgetTask) -> AgentResult:
         """Remove every trace of the task."""

@@ -18,6 +18,8 @@ _RECEIVE_BUFFER_BYTES = 256 << 10
 # struct tcp_info: microseconds in which there was something on its way, and of these, in which the peer's window was
 # full. Linux 4.9.
 _BUSY_TIMES = struct.Struct("<168xQQ")
+# The same: segments that went out again, and all of them. Linux 4.2.
+_SEGMENTS = struct.Struct("<100xI32xI")
 
 
 class Connection:
@@ -53,6 +55,14 @@ class Connection:
     def peer_certificate(self) -> bytes:
         """The peer's certificate, DER; b"" when it has none."""
         return self._socket.getpeercert(binary_form=True) or b""
+
+    def segments(self) -> tuple[int, int]:
+        """How many TCP segments went out, and how many of them again; (0, 0) where the kernel does not say."""
+        facts = self._socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _SEGMENTS.size)
+        if len(facts) < _SEGMENTS.size:
+            return 0, 0
+        again, segments = _SEGMENTS.unpack(facts)
+        return segments, again
 
     def set_timeout(self, timeout_s: float | None) -> None:
         """Limit of each read and write; None waits for ever (TCP itself still notices a dead peer)."""

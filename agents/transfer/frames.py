@@ -27,7 +27,7 @@ Payload = bytes | bytearray
 
 
 class Kind(IntEnum):
-    """What a frame carries. HELLO to FAILURE and the RESULT kinds have no sequence; the others are numbered."""
+    """What a frame carries. HELLO to PROBE_REPLY and the RESULT kinds have no sequence; the others are numbered."""
 
     HELLO = 1
     HELLO_REPLY = 2
@@ -35,6 +35,8 @@ class Kind(IntEnum):
     JOIN = 4
     ACK = 5
     FAILURE = 6
+    PROBE = 7
+    PROBE_REPLY = 8
     BATCH = 10
     CHUNK = 11
     STRUCTURE = 12

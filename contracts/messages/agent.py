@@ -14,6 +14,7 @@ from contracts.errors import Failure
 from contracts.inventory import SourceInventory
 from contracts.layout import CopyVolume, TargetLayout
 from contracts.speed_limit import SpeedLimits, SpeedPeriod
+from contracts.task_settings import NetworkCheck
 from contracts.transfer import CopySummary, TransferProgress, VerificationReport
 
 AgentRole = Literal["source", "target"]
@@ -121,6 +122,7 @@ class AgentResult(Message):
     verification: VerificationReport | None = None
     adaptation: AdaptationReport | None = None
     cutover: CutoverWork | None = None
+    network_check: NetworkCheck | None = None
 
 
 class CommandAcknowledged(Message):

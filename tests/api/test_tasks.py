@@ -88,7 +88,6 @@ def test_a_task_is_made_as_its_user_said(api: ApiBench, sdk_client: SmsClient) -
         ({"exist_server": True}, "exists"),
         ({"syncing": True}, "syncing"),
         ({"start_target_server": False}, "start_target_server"),
-        ({"start_network_check": True}, "start_network_check"),
         ({"need_migration_test": True}, "need_migration_test"),
         ({"clonevm_template_id": "t"}, "clonevm_template_id"),
     ],
@@ -276,7 +275,7 @@ def exported(client: SmsClient, language: str, *task_ids: str) -> list[list[str]
     return list(csv.reader(io.StringIO(content.decode("utf-8-sig"))))
 
 
-@pytest.mark.parametrize("word", ["test", "clone_test", "migration_test", "network_check", "clear"])
+@pytest.mark.parametrize("word", ["test", "clone_test", "migration_test", "clear"])
 def test_operations_that_this_version_lacks_are_refused_never_accepted(
     sdk_client: SmsClient, task: str, word: str
 ) -> None:

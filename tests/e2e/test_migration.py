@@ -30,8 +30,11 @@ def test_a_mounted_system_migrates_boots_syncs_and_finishes(
         agent = sms.new_agent(source.root, source.root / "var/lib/sms-agent")
         with running_agent(agent):
             server = sms.await_server()
-            options = ("--option", "health.timeout=200", "--start", "--yes")
-            task_id = sms.ask("task", "create", "--server", server, *options)["id"]
+            task_id = sms.ask("task", "create", "--server", server, "--option", "health.timeout=200")["id"]
+            checked = sms.ask("task", "check", task_id)
+            assert checked["verdict"] == "good"
+            assert checked["forecast_s"] > 0
+            sms.ask("task", "start", task_id, "--yes")
             launched = sms.ask("task", "watch", task_id)
             assert launched["phase"] == "LAUNCHED"
             assert (launched["rounds"][0]["read_errors"], launched["rounds"][0]["files_changing"]) == (0, 0)
@@ -46,6 +49,9 @@ def test_a_mounted_system_migrates_boots_syncs_and_finishes(
             at_cutover = _describe_source(source, tmp_path)
             cut_over = sms.ask("task", "cutover", task_id, "--wait")
             assert cut_over["is_cut_over"]
+            cutover = cut_over["cutover"]
+            assert cutover["downtime_s"] == pytest.approx(sum(one["seconds"] for one in cutover["phases"]), abs=0.1)
+            note(f"cutover: {cutover['downtime_s'] - cutover['boot_s']:.1f} s besides the boot")
             _check_verified(sms, task_id, tmp_path / "verification.json")
 
             finished = sms.ask("task", "finish", task_id, "--wait")

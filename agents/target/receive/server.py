@@ -15,12 +15,13 @@ from pathlib import Path
 from agents.target.receive.apply import Applier
 from agents.target.receive.durability import DurabilityThread
 from agents.target.receive.journal import Journal
+from agents.target.receive.probe import serve_probe
 from agents.target.receive.reception import Reception
 from agents.target.receive.session import TargetSession
 from agents.target.receive.verify import Verifier
 from agents.target.receive.volume import Backing, Volume
 from agents.transfer.connection import HELLO_TIMEOUT_S, Connection
-from agents.transfer.frames import Kind, protocol_error
+from agents.transfer.frames import Kind, Payload, protocol_error
 from agents.transfer.messages import Begin, HeldRange, Hello, HelloReply, Join, dump, parse, plan_digest
 from agents.transfer.tls import check_peer
 from contracts.errors.code import Failure, MigrationError
@@ -141,6 +142,8 @@ class TargetServer:
                 self._begin(connection, parse(Hello, frame.payload), expires_at)
             elif frame.kind is Kind.JOIN:
                 self._join(connection, parse(Join, frame.payload))
+            elif frame.kind is Kind.PROBE:
+                _measure(connection, frame.payload)
             else:
                 raise protocol_error(f"{frame.kind.name} as the first frame")
         except (OSError, EOFError, MigrationError) as error:
@@ -193,6 +196,14 @@ class TargetServer:
                 if self._session and datetime.now(UTC) >= self._session.expires_at:
                     self._session.close()
                     self._session = None
+
+
+def _measure(connection: Connection, payload: Payload) -> None:
+    """A measurement of the network is no session: it ends here. Raises MigrationError for what is no measurement."""
+    with contextlib.suppress(OSError, EOFError):  # the source goes when it has what it wants
+        serve_probe(connection, payload)
+    connection.close()
+    connection.release()
 
 
 def _refuse(connection: Connection, error: Exception) -> None:

@@ -22,6 +22,7 @@ from contracts.messages.target_provisioner import (
     TargetReleased,
 )
 from contracts.transfer import CopySummary
+from services.task.domain.network import judged
 from services.task.domain.phases import Step
 from services.task.domain.task import Certificate, Helper, Task
 
@@ -125,6 +126,14 @@ def _prepared(task: Task, result: AgentResult) -> dict[str, Any]:
     }
 
 
+def _opened(task: Task, result: AgentResult) -> dict[str, Any]:
+    return {"channel": task.channel.model_copy(update={"port": result.port})}
+
+
+def _measured(task: Task, result: AgentResult) -> dict[str, Any]:
+    return {"network_check": judged(result.network_check, task) if result.network_check else None}
+
+
 def _round(task: Task, result: AgentResult) -> dict[str, Any]:
     earlier = result.cutover.rounds if result.cutover else ()
     summaries = (*earlier, result.summary or CopySummary(round_number=task.round_number))
@@ -175,6 +184,8 @@ _FROM_AGENT: Final[dict[Step, Callable[[Task, AgentResult], dict[str, Any]]]] = 
     Step.SOURCE_KEY: _source_key,
     Step.TARGET_KEY: _target_key,
     Step.PREPARE_TARGET: _prepared,
+    Step.OPEN_CHANNEL: _opened,
+    Step.CHECK_NETWORK: _measured,
     Step.COPY: _round,
     Step.SYNC: _round,
     Step.VERIFY: _verified,

@@ -79,7 +79,6 @@ def _refuse_what_is_not_offered(choices: MigrationChoices, project: Project) -> 
     wishes = (
         (choices.syncs, "continuous synchronisation", "--no-sync"),
         (not choices.starts_target, "a migration without a launch", "--start-target"),
-        (choices.checks_network, "a measurement of the network before the copy", "--no-network-check"),
     )
     for is_wished, what, option in wishes:
         if is_wished:

@@ -11,8 +11,10 @@ from typing import Any, Final
 
 from contracts.adaptation import TargetFacts
 from contracts.base import Message
+from contracts.layout import TargetLayout
 from contracts.messages import agent, certificate_issuer, identity, target_provisioner
 from contracts.messages.cutover import CutOver, ReleaseSource
+from contracts.messages.network import CheckNetwork
 from contracts.messages.target_provisioner import DiskRequest
 from contracts.task_settings import ConfigurationKey
 from services.task.domain.configuration import folders_of
@@ -228,6 +230,32 @@ def _prepare_target(task: Task) -> AddressedCommand:
     return AddressedCommand(_helper_id(task), message)
 
 
+def _open_channel(task: Task) -> AddressedCommand:
+    """The helper listens as for a copy, with no disk behind it: nothing can be written."""
+    message = agent.PrepareTarget(
+        task_id=task.id,
+        epoch=task.epoch,
+        layout=TargetLayout(firmware=task.layout.firmware, disks=(), volumes=()),
+        disks=(),
+        channel=_channel_end(task, "target"),
+        generation=f"{task.id}:measuring",
+        is_formatted=True,
+        listen_address=task.channel.listen_address,
+    )
+    return AddressedCommand(_helper_id(task), message)
+
+
+def _check_network(task: Task) -> AddressedCommand:
+    message = CheckNetwork(
+        task_id=task.id,
+        epoch=task.epoch,
+        endpoints=_endpoints(task),
+        channel=_channel_end(task, "source"),
+        limits=task.speed_limits,
+    )
+    return _to_source(task, message)
+
+
 def _copy(task: Task) -> AddressedCommand:
     return _to_source(task, agent.CopyVolumes(**_transfer(task)))
 
@@ -339,6 +367,8 @@ _AGENT_COMMANDS: Final[dict[Step, Callable[[Task], AddressedCommand]]] = {
     Step.SOURCE_KEY: _make_key("source"),
     Step.TARGET_KEY: _make_key("target"),
     Step.PREPARE_TARGET: _prepare_target,
+    Step.OPEN_CHANNEL: _open_channel,
+    Step.CHECK_NETWORK: _check_network,
     Step.COPY: _copy,
     Step.SYNC: _sync,
     Step.VERIFY: _verify,
@@ -351,6 +381,7 @@ _AGENT_COMMANDS: Final[dict[Step, Callable[[Task], AddressedCommand]]] = {
 _SOURCE_STEPS: Final = frozenset(
     {
         Step.SOURCE_KEY,
+        Step.CHECK_NETWORK,
         Step.COPY,
         Step.SYNC,
         Step.VERIFY,

@@ -11,7 +11,7 @@ from contracts.errors.task_settings import TASK_NOT_OFFERED, TASK_OPERATION_UNKN
 from contracts.messages.task import TaskAction
 from contracts.messages.task_settings import OperateTask
 from services.task.domain.phases import Leg
-from services.task.domain.saga import Cause, act, allowed_actions, skip
+from services.task.domain.saga import Cause, act, allowed_actions, measure, skip
 from services.task.domain.speed import mbit_s
 from services.task.domain.task import Task
 
@@ -29,6 +29,7 @@ class Operation(StrEnum):
     SKIP = "skip"
     FINISH = "finish"
     STOP_FOR_SPEED = "error_for_overspeed"
+    CHECK_NETWORK = "network_check"
 
 
 # What the v3 contract has besides, by what a user can do instead.
@@ -36,7 +37,6 @@ NOT_OFFERED: Final = {
     "test": "Look at the launched target: it runs on an isolated network until the cutover.",
     "clone_test": "Look at the launched target: it runs on an isolated network until the cutover.",
     "migration_test": "Start the task: the first launch is on an isolated network and disturbs nobody.",
-    "network_check": "Read rate and lag of the running copy in `sms task show`.",
     "clear": "Finish the task with the operation finish: it releases points and layers.",
 }
 _ACTIONS: Final = {
@@ -69,6 +69,8 @@ def operate(task: Task, operation: Operation, request: OperateTask, cause: Cause
         task = task.model_copy(update={"checks_consistency": request.checks_consistency})
     if operation is Operation.SKIP:
         return skip(task, cause)
+    if operation is Operation.CHECK_NETWORK:
+        return measure(task, cause)
     if operation is Operation.RESTART and task.leg not in _CAN_RESTART:
         raise MigrationError(
             TASK_NOT_ALLOWED,

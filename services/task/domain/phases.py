@@ -23,6 +23,8 @@ class Step(StrEnum):
     TARGET_KEY = "TARGET_KEY"
     TARGET_CERTIFICATE = "TARGET_CERTIFICATE"
     PREPARE_TARGET = "PREPARE_TARGET"
+    OPEN_CHANNEL = "OPEN_CHANNEL"
+    CHECK_NETWORK = "CHECK_NETWORK"
     COPY = "COPY"
     SYNC = "SYNC"
     VERIFY = "VERIFY"
@@ -43,6 +45,7 @@ class Leg(StrEnum):
     """A row of steps that ends in another leg or at rest."""
 
     WAITING = "WAITING"
+    MEASURING = "MEASURING"
     PREPARING = "PREPARING"
     COPYING = "COPYING"
     COPYING_AGAIN = "COPYING_AGAIN"
@@ -76,15 +79,23 @@ class Plan:
 
 
 _KEYS: Final = (Step.SOURCE_KEY, Step.SOURCE_CERTIFICATE, Step.TARGET_KEY, Step.TARGET_CERTIFICATE)
+_HELPER: Final = (Step.PROVISION, Step.BOOT_HELPER, Step.CREATE_AUTHORITY, *_KEYS)
 # Every leg that moves data starts at the helper: it is found when it is there and made anew when it was lost.
 _CHANNEL: Final = (Step.BOOT_HELPER, *_KEYS, Step.PREPARE_TARGET)
 _LAUNCH: Final = (Step.CREATE_LAYER, Step.ADAPT, Step.LAUNCH)
 
 LEGS: Final[dict[Leg, Plan]] = {
     Leg.WAITING: Plan(Phase.READY),
+    # The network is measured before anything is wiped: the helper listens, and has no disk attached.
+    Leg.MEASURING: Plan(
+        Phase.READY,
+        (*_HELPER, Step.OPEN_CHANNEL, Step.CHECK_NETWORK, Step.DETACH),
+        then=Leg.WAITING,
+    ),
+    # Without the user's wish, or after a measurement, CHECK_NETWORK is passed by.
     Leg.PREPARING: Plan(
         Phase.PREPARING,
-        (Step.PROVISION, Step.BOOT_HELPER, Step.CREATE_AUTHORITY, *_KEYS, Step.PREPARE_TARGET),
+        (*_HELPER, Step.PREPARE_TARGET, Step.CHECK_NETWORK),
         then=Leg.COPYING,
     ),
     Leg.COPYING: Plan(Phase.COPYING, (Step.COPY,), then=Leg.LAUNCHING),
@@ -135,6 +146,7 @@ SOURCE_IS_BUSY: Final = frozenset({Step.COPY, Step.SYNC, Step.VERIFY})
 NEEDS_HELPER_VOLUME: Final = frozenset({Step.PREPARE_TARGET, Step.COPY, Step.SYNC, Step.VERIFY, Step.ADAPT})
 
 _STOPPABLE: Final = (
+    Leg.MEASURING,
     Leg.PREPARING,
     Leg.COPYING,
     Leg.COPYING_AGAIN,

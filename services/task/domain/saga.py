@@ -99,6 +99,13 @@ def skip(task: Task, cause: Cause) -> Task:
     return _enter(task, leg, first_step(leg), cause, failure=None, operation="skip")
 
 
+def measure(task: Task, cause: Cause) -> Task:
+    """Measure the network before the task is started. Raises MigrationError SMS.TASK.NOT_ALLOWED."""
+    if task.leg is not Leg.WAITING:
+        raise _not_allowed(task, "network_check")
+    return _enter(task, Leg.MEASURING, first_step(Leg.MEASURING), cause, failure=None, operation="network_check")
+
+
 def allowed_actions(task: Task) -> tuple[TaskAction, ...]:
     """What a user may ask for now."""
     return tuple(action for action in TaskAction if _target_leg(task, action) is not None)
@@ -116,9 +123,7 @@ def succeed(task: Task, cause: Cause, **learned: Any) -> Task:
     known = task.model_copy(update=learned)
     if (verdict := changed_convergence(known, cause.at)) is not None:
         learned["convergence"] = verdict
-    while step in _KEY_STEPS and _certificates_hold(known, cause.at):
-        leg, step = next_place(leg, step)
-    if step is Step.RELEASE_SOURCE and not known.is_source_held:
+    while step is not None and _is_needless(known, leg, step, cause.at):
         leg, step = next_place(leg, step)
     if task.step is Step.LAUNCH and task.is_cutting_over:
         learned |= {"is_cut_over": True, "is_cutting_over": False, "cutover": launched(known, cause.at)}
@@ -149,6 +154,8 @@ def fail(task: Task, failure: Failure, cause: Cause, *, source_has_stopped: bool
         resume_leg = Leg.CUTTING_OVER
     if is_held or (task.step in SOURCE_IS_BUSY and not source_has_stopped):
         return _enter(task, Leg.STOPPING, first_step(Leg.STOPPING), cause, failure=failure, resume_leg=resume_leg)
+    if task.leg is Leg.MEASURING:
+        return _enter(task, Leg.WAITING, None, cause, failure=failure)
     if task.leg in FAILS_AT_REST:
         return _enter(task, _home(task)[0], None, cause, failure=failure)
     rest = Leg.PAUSED if failure.is_resumable else Leg.FAILED
@@ -189,16 +196,19 @@ def _leg_of_action(task: Task, action: TaskAction) -> Leg:
     if leg is None:
         if action in NEEDS_POINT and not task.target.points:
             raise MigrationError(TASK_NO_POINT, task_id=task.id)
-        allowed = ", ".join(allowed_actions(task)) or "nothing"
-        raise MigrationError(
-            TASK_NOT_ALLOWED,
-            phase=task.phase.value,
-            step=task.step or "at rest",
-            action=action.value,
-            task_id=task.id,
-            allowed=allowed,
-        )
+        raise _not_allowed(task, action.value)
     return leg
+
+
+def _not_allowed(task: Task, action: str) -> MigrationError:
+    return MigrationError(
+        TASK_NOT_ALLOWED,
+        phase=task.phase.value,
+        step=task.step or "at rest",
+        action=action,
+        task_id=task.id,
+        allowed=", ".join(allowed_actions(task)) or "nothing",
+    )
 
 
 def _target_leg(task: Task, action: TaskAction) -> Leg | None:
@@ -216,6 +226,16 @@ def _refuse_without_consent(task: Task, action: TaskAction, *, has_consent: bool
     discards = action in {TaskAction.SYNC, TaskAction.CUTOVER, TaskAction.LAUNCH}
     if discards and task.is_cut_over and not overwrite_target:
         raise MigrationError(TASK_OVERWRITES_TARGET, task_id=task.id)
+
+
+def _is_needless(task: Task, leg: Leg, step: Step, at: datetime) -> bool:
+    """Whether a step is passed by."""
+    if step in _KEY_STEPS:
+        return _certificates_hold(task, at)
+    if step is Step.RELEASE_SOURCE:
+        return not task.is_source_held
+    is_wanted = task.choices.checks_network and task.network_check is None
+    return step is Step.CHECK_NETWORK and leg is Leg.PREPARING and not is_wanted
 
 
 def _resume_leg(task: Task) -> Leg:

@@ -36,6 +36,7 @@ from contracts.messages.target_provisioner import (
     TargetReleased,
 )
 from contracts.subjects import agent_status, evt
+from contracts.task_settings import NetworkCheck
 from contracts.transfer import CopySummary, TransferProgress, VerificationReport
 
 ACCOUNT = "default"
@@ -196,6 +197,17 @@ def _answers(verb: str) -> dict[str, Any]:
             outcome = CommandOutcome(name="before 1", exit_code=0, output="stopped")
             work = CutoverWork(before=(outcome,), before_s=1, last_round_s=2, downtime_s=3)
             return {"summary": CopySummary(round_number=0, files_sent=3, bytes_sent=10), "cutover": work}
+        case "check-network":
+            found = NetworkCheck(
+                delay_ms=1,
+                jitter_ms=0.1,
+                bandwidth_mbit_s=400,
+                loss_percent=0,
+                cpu_percent=1,
+                memory_percent=1,
+                verdict="",
+            )
+            return {"network_check": found}
         case "release-source" | "stop-work":
             return {"cutover": CutoverWork(after=(CommandOutcome(name="after 1", exit_code=0, output="started"),))}
         case "verify":

@@ -184,7 +184,7 @@ def test_a_task_takes_rate_and_choices_from_its_project() -> None:
 
 @pytest.mark.parametrize(
     ("wish", "option"),
-    [({"syncs": True}, "--no-sync"), ({"starts_target": False}, "--start-target"), ({"checks_network": True}, "check")],
+    [({"syncs": True}, "--no-sync"), ({"starts_target": False}, "--start-target")],
 )
 def test_a_task_is_not_made_in_a_project_that_asks_for_what_is_not_offered(wish: dict[str, bool], option: str) -> None:
     project = PROJECT.model_copy(update=wish)

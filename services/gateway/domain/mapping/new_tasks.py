@@ -34,10 +34,6 @@ def create_task(body: PostTask, *, idempotency_key: str) -> CreateTask:
                 body.start_target_server is False,
                 "Leave it out: the target runs on an isolated network until the cutover.",
             ),
-            "a measurement of the network before the copy (start_network_check)": (
-                bool(body.start_network_check),
-                "Leave it out, and read the rate of the running copy.",
-            ),
             "a rehearsal of its own (need_migration_test)": (
                 bool(body.need_migration_test),
                 "Leave it out: the first launch is on an isolated network and disturbs nobody.",
@@ -52,7 +48,7 @@ def create_task(body: PostTask, *, idempotency_key: str) -> CreateTask:
         options=TaskOptions(rate_limit_bit_s=None if body.speed_limit is None else body.speed_limit * _MBIT),
         template_id=body.vm_template_id or "",
         project_id=body.migproject_id or "",
-        choices=None if body.use_public_ip is None else MigrationChoices(uses_public_address=body.use_public_ip),
+        choices=_choices(body),
         name=body.name,
         priority=1 if body.priority is None else body.priority,
         over_speed_percent=body.over_speed_threshold,
@@ -97,6 +93,15 @@ def update_task(task_id: str, body: PutTaskReq, *, idempotency_key: str) -> Upda
         rate_limit_bit_s=None if body.speed_limit is None else body.speed_limit * _MBIT,
         checks_consistency=body.is_need_consistency_check,
         attributes=attributes if attributes != TaskAttributes() else None,
+    )
+
+
+def _choices(body: PostTask) -> MigrationChoices | None:
+    """None when the body says nothing of them: then the project's hold."""
+    if body.use_public_ip is None and body.start_network_check is None:
+        return None
+    return MigrationChoices(
+        uses_public_address=body.use_public_ip is not False, checks_network=bool(body.start_network_check)
     )
 
 
