@@ -32,8 +32,11 @@ def test_a_mounted_system_migrates_boots_syncs_and_finishes(
             server = sms.await_server()
             task_id = sms.ask("task", "create", "--server", server, "--option", "health.timeout=200")["id"]
             checked = sms.ask("task", "check", task_id)
-            assert checked["verdict"] == "good"
+            assert checked["verdict"] in {"good", "usable"}
             assert checked["forecast_s"] > 0
+            note(
+                f"network: {checked['delay_ms']} ms, {checked['bandwidth_mbit_s']} Mbit/s, {checked['loss_percent']} %"
+            )
             sms.ask("task", "start", task_id, "--yes")
             launched = sms.ask("task", "watch", task_id)
             assert launched["phase"] == "LAUNCHED"

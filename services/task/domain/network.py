@@ -7,10 +7,11 @@ from typing import Final
 from contracts.task_settings import NetworkCheck
 from services.task.domain.task import Task
 
-# (verdict, bandwidth at least Mbit/s, loss at most %, delay at most ms): the first that fits.
+# (verdict, bandwidth at least Mbit/s, loss at most %, delay at most ms): the first that fits. A sender that fills its
+# link always has something to send again, on a busy machine's loopback 0.3 %: what that costs is in the bandwidth.
 _VERDICTS: Final = (
-    ("good", 100.0, 0.1, 100.0),
-    ("usable", 10.0, 1.0, 300.0),
+    ("good", 100.0, 0.5, 100.0),
+    ("usable", 10.0, 3.0, 300.0),
 )
 _POOR: Final = "poor"
 _OF_THE_LIMIT: Final = 0.8

@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -51,6 +52,15 @@ def test_nothing_is_written_while_a_file_system_is_frozen(mounted: Path) -> None
         assert freeze.thaw()
         writer.join(5)
         assert not writer.is_alive()
+
+
+def test_a_thread_of_the_agent_freezes_as_well(mounted: Path) -> None:
+    def work() -> tuple[bool, bool]:
+        with Freeze([("/data", mounted)], limit_s=20) as freeze:
+            return freeze.volumes[0].is_frozen, freeze.thaw()
+
+    with ThreadPoolExecutor() as pool:
+        assert pool.submit(work).result(20) == (True, True)
 
 
 def test_a_freeze_that_lasts_too_long_is_ended_and_says_so(mounted: Path) -> None:

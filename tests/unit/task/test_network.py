@@ -45,10 +45,10 @@ def run(task: Task, until: Step | None = None) -> tuple[Task, list[Step]]:
     [
         ({}, "good"),
         ({"bandwidth_mbit_s": 99}, "usable"),
-        ({"loss_percent": 0.2}, "usable"),
+        ({"loss_percent": 0.6}, "usable"),
         ({"delay_ms": 150}, "usable"),
         ({"bandwidth_mbit_s": 9}, "poor"),
-        ({"loss_percent": 2}, "poor"),
+        ({"loss_percent": 4}, "poor"),
         ({"delay_ms": 301}, "poor"),
         ({"bandwidth_mbit_s": 4.5, "limit_mbit_s": 5}, "good"),
         ({"bandwidth_mbit_s": 2, "limit_mbit_s": 5}, "poor"),
