@@ -14,7 +14,7 @@ endif
 TESTS ?= tests
 DATA ?= .sms-demo
 
-.PHONY: help install lint format test test-only test-long coverage demo demo-chaos agent bench compose-test \
+.PHONY: help install lint format test test-only test-long coverage demo demo-chaos agent helper-image bench compose-test \
         generate publish-contracts lock clean clean-cache
 
 help: ## this list
@@ -56,6 +56,9 @@ demo-chaos: install ## the same, with kill -9 of every service process during th
 
 agent: install ## build the agent as one self-contained file (cached by what it is built from)
 	@$(PYTHON) -m agents.bundle
+
+helper-image: install ## build the image of the helper VM, with the agent inside (cached by what it is built from)
+	@$(PYTHON) -m agents.helper_image
 
 bench: install ## one benchmark: make bench BENCH=copy
 	@test -n "$(BENCH)" || { echo "say which: make bench BENCH=name; there are:" \

@@ -43,7 +43,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     run.add_argument("--state", type=Path, help="the agent's own folder (default: in /var/lib/sms-agent)")
     target = commands.add_parser("target", help="run in a helper beside the target's disks")
-    target.add_argument("--config-stdin", action="store_true", required=True)
+    where = target.add_mutually_exclusive_group(required=True)
+    where.add_argument("--config-stdin", action="store_true", help="read the configuration from standard input")
+    where.add_argument("--metadata", metavar="URL", help="ask this metadata service what to do")
     commands.add_parser("adapt", help="adapt one launch layer: order on standard input, report on standard output")
     install = commands.add_parser("install", help="install as a service that starts at boot")
     _add_connection(install)
@@ -68,9 +70,13 @@ def _run(chosen: argparse.Namespace) -> int:
     return run_source(SourceOptions.from_arguments(vars(chosen)))
 
 
-def _target(_: argparse.Namespace) -> int:
+def _target(chosen: argparse.Namespace) -> int:
     from agents.target.start import HelperConfiguration, run_target
 
+    if chosen.metadata:
+        from agents.target.ordered import run_ordered
+
+        return run_ordered(chosen.metadata)
     return run_target(HelperConfiguration.model_validate_json(sys.stdin.read()))
 
 

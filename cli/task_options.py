@@ -16,7 +16,7 @@ _BINARY_UNITS: Final = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 
 HELP: Final = """\
 exclude=/path (again for more) · rate-limit=100M (bit/s) · disk.NAME.size=40G · partition.NAME.size=30G ·
 forward=HOST_PORT:PORT · health.port=80 · health.path=/ready · health.timeout=300 · cpus=2 · memory=1G ·
-rehearse=rounds (rehearse after every sync round)"""
+rehearse=rounds (rehearse after every sync round) · helper=vm (copy and adapt in a machine of its own)"""
 
 
 def parse_options(texts: Sequence[str]) -> TaskOptions:
@@ -83,6 +83,12 @@ def _rehearse(values: dict[str, Any], value: str) -> None:
     values["rehearses_rounds"] = value == "rounds"
 
 
+def _helper(values: dict[str, Any], value: str) -> None:
+    if value not in {"auto", "process", "vm"}:
+        raise ValueError("auto, process or vm is needed")
+    values["helper"] = value
+
+
 _READERS: Final[dict[str, Callable[[dict[str, Any], str], None]]] = {
     "exclude": _exclude,
     "rate-limit": _rate_limit,
@@ -93,6 +99,7 @@ _READERS: Final[dict[str, Callable[[dict[str, Any], str], None]]] = {
     "cpus": _cpus,
     "memory": _memory,
     "rehearse": _rehearse,
+    "helper": _helper,
 }
 
 

@@ -7,7 +7,7 @@ cd "$(dirname "$0")/.."
 
 packages=(
     qemu-system-x86 qemu-utils debootstrap rsync openssh-server openssh-client
-    xfsprogs btrfs-progs e2fsprogs dosfstools mtools fdisk gdisk grub-pc-bin grub2-common ovmf
+    xfsprogs btrfs-progs e2fsprogs dosfstools mtools fdisk gdisk squashfs-tools grub-pc-bin grub2-common ovmf
     python3.11 python3.11-venv libpython3.11 patchelf binutils
     ntfs-3g libhivex-bin lvm2 attr acl iproute2 kmod cpio zstd libcurl4 make ca-certificates
 )

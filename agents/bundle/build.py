@@ -17,12 +17,13 @@ _BUILDS_KEPT: Final = 4
 _PACKED: Final = ("agents", "contracts")
 # Imported by nothing that a source server runs; PyInstaller would take them along through optional imports.
 _LEFT_OUT: Final = (
-    "agents.bundle", "agents.host", "tkinter", "unittest", "pydoc", "doctest", "pdb", "lib2to3", "distutils",
-    "setuptools", "pip", "test", "curses", "readline", "aiohttp", "email_validator", "dotenv", "rich", "hypothesis",
-    "mypy", "numpy",
+    "agents.bundle", "agents.helper_image", "agents.host", "tkinter", "unittest", "pydoc", "doctest", "pdb", "lib2to3",
+    "distutils", "setuptools", "pip", "test", "curses", "readline", "aiohttp", "email_validator", "dotenv", "rich",
+    "hypothesis", "mypy", "numpy",
 )  # fmt: skip
 _IMPORTED_LATE: Final = (
-    "agents.source.start", "agents.target.start", "agents.target.layer", "agents.install", "contracts.errors.catalogue",
+    "agents.source.start", "agents.target.start", "agents.target.layer", "agents.target.ordered",
+    "agents.install", "contracts.errors.catalogue",
 )  # fmt: skip
 
 
@@ -32,7 +33,7 @@ def build_agent() -> Path:
     It holds Python, every library and the C library; it needs /proc and a temporary folder of about 100 MB that
     allows execution. Takes about 30 s. Raises RuntimeError with the end of the tool's output when a tool fails.
     """
-    program = _cache_folder() / f"sms-agent-{_digest()}"
+    program = cache_folder() / f"sms-agent-{_digest()}"
     if not program.exists():
         with tempfile.TemporaryDirectory(prefix="sms-agent-build-") as folder:
             built = _pack(Path(folder))
@@ -50,7 +51,8 @@ def _forget_old_builds(newest: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def _cache_folder() -> Path:
+def cache_folder() -> Path:
+    """``$XDG_CACHE_HOME/sms`` or ``~/.cache/sms``; made if it is not there."""
     base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")  # noqa: TID251 - the user's own variable
     folder = Path(base) / "sms"
     folder.mkdir(parents=True, exist_ok=True)
@@ -62,7 +64,7 @@ def _digest() -> str:
     sources = [path for name in _PACKED for path in (_PROJECT / name).rglob("*.py")]
     for path in sorted((*sources, _PROJECT / "requirements.lock")):
         relative = path.relative_to(_PROJECT)
-        if relative.parts[:2] == ("agents", "host"):
+        if relative.parts[:2] in (("agents", "host"), ("agents", "helper_image")):
             continue
         content = path.read_bytes()
         digest.update(f"{relative} {len(content)}\n".encode() + content)

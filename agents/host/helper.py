@@ -1,15 +1,29 @@
-"""The helper: the target agent as a process with a mount namespace of its own and the temporary volume in it."""
+"""The helper: the target agent as a process with a mount namespace of its own and the temporary volume in it, or in a
+virtual machine (`helper_vm`)."""
 
 from __future__ import annotations
 
 import json
 import shutil
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
 from agents.host.console import last_line, read_console
 from agents.host.folders import TargetFolder
+from agents.host.helper_vm.helper import (
+    GUEST_LISTENS_ON,
+    Enrolment,
+    alarm_of,
+    end_helper_vm,
+    plug_disks,
+    start_helper_vm,
+    unplug_disks,
+    vm_folder,
+)
+from agents.host.helper_vm.machine import free_port
+from agents.host.helper_vm.need import HelperKind, choose_helper
 from agents.host.loop_devices import detach_loops_below
 from agents.host.processes import (
     ProcessIdentity,
@@ -28,6 +42,7 @@ from agents.host.volume import create_volume, delete_volume, find_damage, load_m
 from contracts.base import Model
 from contracts.errors import MigrationError
 from contracts.errors.target import TARGET_HELPER_FAILED
+from contracts.messages.agent import AttachedDisk
 from contracts.messages.host import BootHostHelper, HostHelper
 
 # The text is constant; everything that varies is an argument. The loop device has autoclear, so that it goes
@@ -37,10 +52,15 @@ _STOP_GRACE_S: Final = 60.0
 _CHILDREN_GRACE_S: Final = 5.0
 # A mount waits for the loop devices of others: more than 10 s were seen on a busy machine.
 _MOUNT_TIMEOUT_S: Final = 45.0
+# A wrong argument or a disk that is in use ends QEMU within this time.
+_QEMU_COMPLAINS_S: Final = 0.5
 
 
 class HelperRecord(Model):
-    """``helper/helper.json``: the helper that is to run, without the token. process: None until it was started."""
+    """``helper/helper.json``: the helper that is to run, without the token. process: None until it was started.
+
+    port: on which sources reach a helper VM.
+    """
 
     task_id: str
     volume_id: str
@@ -48,6 +68,8 @@ class HelperRecord(Model):
     account: str
     process: ProcessIdentity | None = None
     restarts: int = 0
+    kind: HelperKind = "process"
+    port: int = 0
 
 
 def load_helper(folder: TargetFolder) -> HelperRecord | None:
@@ -65,9 +87,15 @@ def boot_helper(folder: TargetFolder, request: BootHostHelper, settings: HostSet
         return show_helper(folder, settings)
     if known is not None:
         stop_helper(folder)
+    kind = choose_helper(request.helper, request.needs, settings)
     create_volume(folder, volume_id=request.volume_id, size_bytes=request.volume_size_bytes)
     record = HelperRecord(
-        task_id=request.task_id, volume_id=request.volume_id, agent_id=request.agent_id, account=request.account
+        task_id=request.task_id,
+        volume_id=request.volume_id,
+        agent_id=request.agent_id,
+        account=request.account,
+        kind=kind,
+        port=_port(known, settings) if kind == "vm" else 0,
     )
     write_record(folder.helper / "helper.json", record)
     try:
@@ -96,6 +124,7 @@ def show_helper(folder: TargetFolder, settings: HostSettings) -> HostHelper:
     record, marker = load_helper(folder), load_marker(folder)
     finding = volume_finding(folder)
     process = record.process if record is not None else None
+    is_vm = record is not None and record.kind == "vm"
     return HostHelper(
         is_running=is_alive(process),
         volume_id=marker.volume_id if marker is not None else "",
@@ -103,15 +132,16 @@ def show_helper(folder: TargetFolder, settings: HostSettings) -> HostHelper:
         cause=finding,
         process_id=process.pid if process is not None else 0,
         addresses=settings.helper_addresses,
-        listen_address=settings.helper_listen_address,
+        listen_address=GUEST_LISTENS_ON if is_vm else settings.helper_listen_address,
         restarts=record.restarts if record is not None else 0,
+        helper=record.kind if record is not None else "process",
     )
 
 
 def volume_finding(folder: TargetFolder) -> str:
-    """What is wrong with the target's volume; "" when nothing is, or when there is none."""
+    """What is wrong with the target's volume, or with who has it; "" when nothing is, or when there is none."""
     marker = load_marker(folder)
-    return find_damage(folder, marker) if marker is not None else ""
+    return (find_damage(folder, marker) or alarm_of(folder)) if marker is not None else ""
 
 
 def stop_helper(folder: TargetFolder) -> None:
@@ -128,6 +158,27 @@ def end_helper(folder: TargetFolder) -> None:
         _sweep(folder, load_helper(folder))
 
 
+def retire_helper_vm(folder: TargetFolder) -> None:
+    """End a helper VM, which holds the disks of what is launched next; a helper process holds nothing by itself."""
+    record = load_helper(folder)
+    if record is not None and record.kind == "vm":
+        stop_helper(folder)
+
+
+def plug_layers(folder: TargetFolder, layers: Sequence[AttachedDisk]) -> None:
+    """Give a helper VM the replica's newest layers and these. Raises MigrationError SMS.TARGET.DISKS_BUSY."""
+    record = load_helper(folder)
+    if record is not None and record.kind == "vm":
+        plug_disks(folder, record.process, layers)
+
+
+def unplug_all(folder: TargetFolder) -> None:
+    """Take a helper VM's disks away. Raises MigrationError SMS.TARGET.DISKS_BUSY."""
+    record = load_helper(folder)
+    if record is not None and record.kind == "vm":
+        unplug_disks(folder, record.process)
+
+
 def release_volume(folder: TargetFolder) -> None:
     """Remove the volume of a stopped helper, its log and its folder."""
     delete_volume(folder)
@@ -135,6 +186,9 @@ def release_volume(folder: TargetFolder) -> None:
 
 
 def _start(folder: TargetFolder, record: HelperRecord, settings: HostSettings, *, token_id: str, secret: str) -> None:
+    if record.kind == "vm":
+        _start_vm(folder, record, settings, token_id=token_id, secret=secret)
+        return
     state = folder.helper / "state"
     state.mkdir(exist_ok=True)
     volume = volume_path(folder, record.volume_id)
@@ -148,6 +202,29 @@ def _start(folder: TargetFolder, record: HelperRecord, settings: HostSettings, *
         raise MigrationError(TARGET_HELPER_FAILED, target_id=folder.target_id, reason=error, log=log) from error
     write_record(folder.helper / "helper.json", record.model_copy(update={"process": process}))
     _await_mount(folder, process, log)
+
+
+def _start_vm(
+    folder: TargetFolder, record: HelperRecord, settings: HostSettings, *, token_id: str, secret: str
+) -> None:
+    enrolment = Enrolment(
+        account=record.account, agent_id=record.agent_id, task_id=record.task_id, token_id=token_id, secret=secret
+    )
+    volume, log = volume_path(folder, record.volume_id), vm_folder(folder) / "qemu.log"
+    try:
+        process = start_helper_vm(folder, settings, enrolment, volume=volume, port=record.port)
+    except OSError as error:
+        raise MigrationError(TARGET_HELPER_FAILED, target_id=folder.target_id, reason=error, log=log) from error
+    write_record(folder.helper / "helper.json", record.model_copy(update={"process": process}))
+    time.sleep(_QEMU_COMPLAINS_S)
+    if not is_alive(process):
+        reason = last_line(read_console(log)) or "QEMU ended at once"
+        raise MigrationError(TARGET_HELPER_FAILED, target_id=folder.target_id, reason=reason, log=log)
+
+
+def _port(known: HelperRecord | None, settings: HostSettings) -> int:
+    """The same over restarts, so that a source that has lost the link finds it again."""
+    return known.port if known is not None and known.port else free_port(settings.helper_listen_address)
 
 
 def _await_mount(folder: TargetFolder, process: ProcessIdentity, log: Path) -> None:
@@ -188,11 +265,14 @@ def _sweep(folder: TargetFolder, record: HelperRecord | None) -> None:
     """
     state = folder.helper / "state"
     process = record.process if record is not None else None
-    if process is not None and is_alive(process):
+    if record is not None and record.kind == "vm":
+        end_helper_vm(folder, process)
+    elif process is not None and is_alive(process):
         # The agent alone first: it writes out, unmounts and ends what exports its disks. Ended together with it,
         # the exports would be gone before the last writes.
         end_processes([process.pid], grace_s=_STOP_GRACE_S)
-    members = {*processes_that_see(state), *processes_with_argument(str(state))}
+    of_vm = processes_with_argument(str(vm_folder(folder) / "qemu.pid"))
+    members = {*processes_that_see(state), *processes_with_argument(str(state)), *of_vm}
     if process is not None and process.boot_id == boot_id():
         members |= set(session_members(process.pid))
     end_processes(sorted(members), grace_s=_CHILDREN_GRACE_S)

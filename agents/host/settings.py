@@ -16,7 +16,8 @@ class HostSettings(Model):
     data_folder: targets lie in its ``targets`` folder. bus_seed_file: the nkey seed of the bus user ``host``;
     None for a bus without logins (tests). helper_command: what is started as the helper; it reads its configuration
     (HelperConfiguration, JSON) from standard input. adapt_command: adapts one layer, LayerToAdapt in, AdaptedLayer
-    out. helper_addresses: where sources reach a helper on this host. boot_probe_kernel: a Linux kernel for the KVM
+    out. helper_image: the folder that `make helper-image` builds, for helpers that are virtual machines.
+    helper_addresses: where sources reach a helper on this host. boot_probe_kernel: a Linux kernel for the KVM
     probe; None looks for the host's own.
     """
 
@@ -26,6 +27,9 @@ class HostSettings(Model):
     bus_seed_file: Path | None = None
     helper_command: tuple[str, ...] = (sys.executable, "-m", "agents.main", "target", "--config-stdin")
     adapt_command: tuple[str, ...] = (sys.executable, "-m", "agents.main", "adapt")
+    helper_image: Path | None = None
+    helper_memory_bytes: int = Field(default=1 << 30, ge=512 << 20)
+    helper_cpu_count: int = Field(default=2, ge=1)
     helper_bus_url: str = ""
     helper_ca_file: Path | None = None
     helper_addresses: tuple[str, ...] = ("127.0.0.1",)

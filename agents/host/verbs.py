@@ -54,23 +54,30 @@ def _show_helper(folder: TargetFolder, request: ShowHostHelper, settings: HostSe
 
 
 def _take_point(folder: TargetFolder, request: TakeHostPoint, settings: HostSettings) -> Message:
+    helper.unplug_all(folder)
     taken, dropped = points.take_point(folder, request.point_id)
+    helper.plug_layers(folder, ())
     return _tops(folder, taken, dropped)
 
 
 def _create_layer(folder: TargetFolder, request: CreateHostLayer, settings: HostSettings) -> Message:
     layer = layers.create_launch_layer(folder, layer_id=request.layer_id, point_id=request.point_id)
-    return HostDisks(disks=layers.layer_disks(folder, layer))
+    disks = layers.layer_disks(folder, layer)
+    if not machine.is_running(folder, request.layer_id):
+        helper.plug_layers(folder, disks)
+    return HostDisks(disks=disks)
 
 
 def _delete_layer(folder: TargetFolder, request: DeleteHostLayer, settings: HostSettings) -> Message:
     machine.stop_machine(folder, request.layer_id, timeout_s=0)
+    helper.plug_layers(folder, ())
     layers.delete_launch_layer(folder, request.layer_id)
     flattened.forget_layer(folder, request.layer_id)
     return HostDone()
 
 
 def _launch(folder: TargetFolder, request: LaunchHostMachine, settings: HostSettings) -> Message:
+    helper.retire_helper_vm(folder)
     machine.launch(folder, request, settings)
     return show_machine(folder, ShowHostMachine(target_id=request.target_id, layer_id=request.layer_id))
 

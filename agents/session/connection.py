@@ -36,16 +36,18 @@ class DeniedError(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class BusAddress:
-    """Where the bus is, and the only authority that may vouch for it."""
+    """Where the bus is, and the only authority that may vouch for it. server_name: what its certificate is checked
+    against when it is reached by another address; "" for the address itself."""
 
     servers: tuple[str, ...]
     ca_file: Path
+    server_name: str = ""
 
     @classmethod
-    def of(cls, bus_url: str, ca_file: Path) -> BusAddress:
+    def of(cls, bus_url: str, ca_file: Path, server_name: str = "") -> BusAddress:
         """bus_url: ``HOST:PORT`` or ``tls://HOST:PORT``; several are separated by commas."""
         hosts = [part.strip().partition("://")[2] or part.strip() for part in bus_url.split(",") if part.strip()]
-        return cls(servers=tuple(f"tls://{host}" for host in hosts), ca_file=ca_file)
+        return cls(servers=tuple(f"tls://{host}" for host in hosts), ca_file=ca_file, server_name=server_name)
 
 
 def trusting(address: BusAddress) -> ssl.SSLContext:
@@ -81,6 +83,7 @@ async def open_connection(
             user=user,
             password=password,
             tls=context,
+            tls_hostname=address.server_name or None,
             tls_handshake_first=True,
             inbox_prefix=inbox_prefix,
             allow_reconnect=False,

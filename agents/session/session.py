@@ -63,10 +63,11 @@ class AgentSession:
         hostname: str,
         fingerprint: Mapping[str, str],
         version: str,
+        bus_server_name: str = "",
         heartbeat_interval_s: float = HEARTBEAT_INTERVAL_S,
         enrolment_patience_s: float = 60,
     ) -> None:
-        self._address = BusAddress.of(bus_url, ca_file)
+        self._address = BusAddress.of(bus_url, ca_file, bus_server_name)
         self._state_folder = state_folder
         self._state = SessionState(state_folder)
         self._key = OwnKey.read_or_make(state_folder)

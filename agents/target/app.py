@@ -11,6 +11,7 @@ from agents.session import AgentSession
 from agents.target.adaptation import adapt
 from agents.target.disks import PreparedDisks
 from agents.target.serving import ReplicaServing
+from agents.target.surroundings import Surroundings
 from agents.task_folder import TaskFolder, task_folders
 from contracts.adaptation import AdaptationReport
 from contracts.errors import MigrationError
@@ -33,9 +34,17 @@ class TargetAgent:
     """own_paths: what of our own agent must not be on a target."""
 
     def __init__(
-        self, session: AgentSession, *, state_folder: Path, work_folder: Path, own_paths: tuple[str, ...], version: str
+        self,
+        session: AgentSession,
+        *,
+        state_folder: Path,
+        work_folder: Path,
+        own_paths: tuple[str, ...],
+        version: str,
+        surroundings: Surroundings | None = None,
     ) -> None:
         self._session = session
+        self._surroundings = surroundings or Surroundings()
         self._state_folder = state_folder
         self._work_folder = work_folder
         self._own_paths = own_paths
@@ -75,8 +84,7 @@ class TargetAgent:
             await self._detach()
             folder = TaskFolder(self._state_folder, command.task_id)
             folder.remember(command)
-            serving = ReplicaServing(command, folder=folder, work_folder=self._work_folder / "replica")
-            self._serving = serving
+            serving = self._serving = self._new_serving(command, folder)
             port = await asyncio.to_thread(serving.start)
             # From here on a restart of this agent must find the replica formatted.
             folder.remember(command.model_copy(update={"is_formatted": True}))
@@ -112,7 +120,7 @@ class TargetAgent:
     def _adapt(self, command: AdaptLayer) -> AdaptationReport:
         disks = PreparedDisks(self._work_folder / "layer")
         try:
-            disks.attach(command.disks)
+            disks.attach(self._surroundings.disks(command.disks))
             return adapt(disks, command.layout, command.inventory, command.target_facts, own_paths=self._own_paths)
         finally:
             disks.detach()
@@ -133,8 +141,12 @@ class TargetAgent:
                     await self._guarded(command, self._resume_serving(command, folder))
 
     async def _resume_serving(self, command: PrepareTarget, folder: TaskFolder) -> AgentResult:
-        self._serving = ReplicaServing(command, folder=folder, work_folder=self._work_folder / "replica")
+        self._serving = self._new_serving(command, folder)
         return _result(command, port=await asyncio.to_thread(self._serving.start))
+
+    def _new_serving(self, command: PrepareTarget, folder: TaskFolder) -> ReplicaServing:
+        work_folder = self._work_folder / "replica"
+        return ReplicaServing(command, folder=folder, work_folder=work_folder, surroundings=self._surroundings)
 
     async def _detach(self) -> None:
         serving, self._serving = self._serving, None

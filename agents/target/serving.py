@@ -8,6 +8,7 @@ from typing import Final
 
 from agents.target.disks import PreparedDisks
 from agents.target.receive.server import TargetServer
+from agents.target.surroundings import Surroundings
 from agents.task_folder import TaskFolder
 from agents.transfer.tls import target_context
 from contracts.messages.agent import ChannelEnd, PrepareTarget
@@ -18,7 +19,10 @@ _PORT_FILE: Final = "port"
 class ReplicaServing:
     """From `start` to `stop` one task's replica can be written to by its source."""
 
-    def __init__(self, command: PrepareTarget, *, folder: TaskFolder, work_folder: Path) -> None:
+    def __init__(
+        self, command: PrepareTarget, *, folder: TaskFolder, work_folder: Path, surroundings: Surroundings
+    ) -> None:
+        self._surroundings = surroundings
         self._command = command
         self._folder = folder
         self._disks = PreparedDisks(work_folder)
@@ -29,7 +33,8 @@ class ReplicaServing:
 
         The port stays the same over restarts, so that a source that has lost the link finds it again.
         """
-        command = self._command
+        # Devices have other names after a restart: they are looked up every time.
+        command = self._surroundings.command(self._command)
         self._disks.attach(command.disks)
         if not command.is_formatted:
             self._disks.partition_and_format(command.layout)
@@ -37,7 +42,7 @@ class ReplicaServing:
         work = self._folder.work(command.generation)
         self._server = TargetServer(
             task_id=command.task_id,
-            listen=(command.listen_address, _known_port(work)),
+            listen=(command.listen_address, self._surroundings.listen_port or _known_port(work)),
             tls=self._tls(command.channel),
             volumes=volumes,
             mount_points={volume.index: volume.mount_point for volume in command.layout.volumes},

@@ -11,12 +11,17 @@ from pathlib import Path
 
 from agents.session import AgentSession, Credential, keep_log
 from agents.target.app import TargetAgent
+from agents.target.surroundings import Surroundings
 from agents.version import VERSION
 from contracts.base import Model
 
 
 class HelperConfiguration(Model):
-    """token_id and token_secret are empty after a restart: the agent's own key is on the helper's volume by then."""
+    """token_id and token_secret are empty after a restart: the agent's own key is on the helper's volume by then.
+
+    bus_server_name: what the bus's certificate is checked against, when bus_url is not its own name. has_devices: the
+    disks of commands are this machine's block devices. listen_port: the only one on which sources reach this machine.
+    """
 
     bus_url: str
     ca_pem: str
@@ -26,6 +31,9 @@ class HelperConfiguration(Model):
     token_id: str = ""
     token_secret: str = ""
     state_folder: Path
+    bus_server_name: str = ""
+    has_devices: bool = False
+    listen_port: int = 0
 
 
 def run_target(configuration: HelperConfiguration) -> int:
@@ -51,6 +59,7 @@ async def _serve(configuration: HelperConfiguration) -> int:
         hostname=socket.gethostname(),
         fingerprint={},
         version=VERSION,
+        bus_server_name=configuration.bus_server_name,
     )
     agent = TargetAgent(
         session,
@@ -58,6 +67,7 @@ async def _serve(configuration: HelperConfiguration) -> int:
         work_folder=configuration.state_folder / "work",
         own_paths=OWN_PATHS,
         version=VERSION,
+        surroundings=Surroundings(has_devices=configuration.has_devices, listen_port=configuration.listen_port),
     )
     serving = asyncio.ensure_future(agent.run())
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -13,6 +13,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
+from agents.bundle.build import cache_folder
+from agents.helper_image import HELPER_IMAGE_LINK
 from cli.installation import DataFolder, Installation, write_whole
 from cli.root_credential import write_default_profile, write_root_credential
 from cli.settings import CommandLineSettings
@@ -227,6 +229,7 @@ def _host_agent(folder: DataFolder, files: BusFiles, hosts: tuple[str, str]) -> 
             "helper_ca_file": str(files.ca_file),
             "helper_addresses": list(dict.fromkeys((*((advertised,) if advertised else ()), _reachable(listen)))),
             "helper_listen_address": listen.strip("[]"),
+            "helper_image": str(cache_folder() / HELPER_IMAGE_LINK),
         },
     )
     command = (*_dies_with_the_supervisor(), sys.executable, "-m", "agents.host", str(configuration))

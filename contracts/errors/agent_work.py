@@ -21,6 +21,12 @@ AGENT_NO_VOLUME = ErrorCode(
     cause="The file system of {mount_point}, which the task copies, is not mounted on the source.",
     remedy="Mount it, restart the agent (`systemctl restart sms-agent`), then resume with `sms task start {task_id}`.",
 )
+METADATA_UNAVAILABLE = ErrorCode(
+    code="SMS.AGENT.METADATA",
+    is_resumable=True,
+    cause="The helper got no answer of its provider's metadata service at {url}: {reason}.",
+    remedy="Read the helper's console log and metadata.log beside it on the provider's host, then resume the task.",
+)
 AGENT_OPTIONS = ErrorCode(
     code="SMS.AGENT.OPTIONS",
     exit_code=2,

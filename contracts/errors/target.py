@@ -50,6 +50,19 @@ TARGET_HELPER_FAILED = ErrorCode(
     cause="The helper of target {target_id} could not be started: {reason}",
     remedy="Read {log}, put right what it names, then resume the task.",
 )
+TARGET_HELPER_IMAGE = ErrorCode(
+    code="SMS.TARGET.HELPER_IMAGE",
+    is_resumable=True,
+    cause="The migration needs the helper VM, and its image is not there (looked for {path}).",
+    remedy="Build it with `make helper-image`, or name it in the host agent's setting helper_image; start the "
+    "installation again and resume the task.",
+)
+TARGET_HELPER_NEEDED = ErrorCode(
+    code="SMS.TARGET.HELPER_NEEDED",
+    is_resumable=True,
+    cause="The host's kernel lacks {missing}, which the plan needs, and the task asks for a helper process on it.",
+    remedy="Create the task without `--option helper=process`: a helper VM has what is missing.",
+)
 TARGET_RUNNING = ErrorCode(
     code="SMS.TARGET.RUNNING",
     is_resumable=True,

@@ -5,7 +5,7 @@ Every request may be repeated: what exists already is found and reported, not ma
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from contracts.adaptation import TargetFacts
 from contracts.base import Message, MessageKind
@@ -44,7 +44,8 @@ class HostDisks(Message):
 class BootHostHelper(HostRequest):
     """Verb ``boot-helper``: volume first, then the target agent's process.
 
-    secret: the one-time enrolment token's; it goes through a pipe into the helper and nowhere else.
+    secret: the one-time enrolment token's; it goes through a pipe into the helper and nowhere else, or is given out
+    once by the metadata service of a helper VM. helper, needs: see BootHelper.
     """
 
     TYPE: ClassVar[str] = "sms.host.boot-helper"
@@ -55,6 +56,8 @@ class BootHostHelper(HostRequest):
     secret: str
     agent_id: str
     account: str
+    helper: Literal["auto", "process", "vm"] = "auto"
+    needs: tuple[str, ...] = ()
 
 
 class HostHelper(Message):
@@ -73,6 +76,7 @@ class HostHelper(Message):
     addresses: tuple[str, ...] = ()
     listen_address: str = "127.0.0.1"
     restarts: int = 0
+    helper: Literal["process", "vm"] = "process"
 
 
 class ShowHostHelper(HostRequest):

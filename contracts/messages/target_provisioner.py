@@ -77,12 +77,16 @@ class BootHelper(ProvisionerCommand):
     """Attach the temporary volume (a new one if the last was lost) and boot the helper with the target agent.
 
     volume_size_bytes: 40 GB in the cost model. has_answered: the target agent has enrolled, so a helper that runs
-    with its volume intact is left as it is; otherwise it is started anew with a fresh token.
+    with its volume intact is left as it is; otherwise it is started anew with a fresh token. helper: what it is to be,
+    a process on the provider's host or a machine of its own; "auto" leaves it to the provider. needs: what the plan
+    needs of a kernel: names of file systems, lvm, md, xfs-v4 (without checksums), vsyscall (for old user lands).
     """
 
     TYPE: ClassVar[str] = "sms.target.boot-helper"
     has_answered: bool = False
     volume_size_bytes: int = 40 * 10**9
+    helper: Literal["auto", "process", "vm"] = "auto"
+    needs: tuple[str, ...] = ()
 
 
 class TakePoint(ProvisionerCommand):
@@ -160,7 +164,7 @@ class TargetProvisioned(ProvisionerEvent):
 class HelperStarted(ProvisionerEvent):
     """Event ``target.<id>.helper-started``. agent_id: whom the target agent enrols as. endpoints: addresses at
     which a source reaches the helper, best first, without a port. volume_attached_at: when this volume was made;
-    None from a provisioner that did not say it yet."""
+    None from a provisioner that did not say it yet. helper: what it is."""
 
     TYPE: ClassVar[str] = "sms.target.helper-started"
     agent_id: str
@@ -169,6 +173,7 @@ class HelperStarted(ProvisionerEvent):
     listen_address: str = "127.0.0.1"
     volume_attached_at: datetime | None = None
     volume_size_bytes: int = 40 * 10**9
+    helper: Literal["process", "vm"] = "process"
 
 
 class PointTaken(ProvisionerEvent):

@@ -51,7 +51,7 @@ class TaskOptions(Model):
 
     layout_options: ``disk.<source disk>.size`` and ``partition.<source partition>.size`` to a size such as ``40G``.
     forwards: ports of the target made reachable on the local provider. rehearses_rounds: the state that every sync
-    round leaves is rehearsed, besides its launch.
+    round leaves is rehearsed, besides its launch. helper: where copy and adaptation run, see BootHelper.
     """
 
     excludes: tuple[str, ...] = ()
@@ -62,6 +62,7 @@ class TaskOptions(Model):
     cpu_count: int = 2
     memory_bytes: int = 1 << 30
     rehearses_rounds: bool = False
+    helper: Literal["auto", "process", "vm"] = "auto"
 
 
 class CreateTask(Message):
@@ -160,7 +161,8 @@ class SubTask(Model):
 
 
 class TargetView(Model):
-    """The target of a task. disks: what boots (raw and self-contained after finish). replica_disks: unadapted."""
+    """The target of a task. disks: what boots (raw and self-contained after finish). replica_disks: unadapted. helper:
+    process or vm, "" before there is one."""
 
     id: str = ""
     provider: str = "local"
@@ -170,6 +172,7 @@ class TargetView(Model):
     ports: tuple[PortForward, ...] = ()
     points: tuple[PointView, ...] = ()
     is_isolated: bool = True
+    helper: str = ""
 
 
 class RehearsalView(Model):

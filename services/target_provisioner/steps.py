@@ -110,6 +110,7 @@ class Steps:
                 addresses=state.addresses,
                 volume_id=volume_id,
                 listen_address=state.listen_address,
+                helper=state.helper,
                 volume_attached_at=target.volume_attached_at,
                 volume_size_bytes=target.volume_size_bytes or command.volume_size_bytes,
             )
@@ -128,6 +129,8 @@ class Steps:
             volume_size_bytes=command.volume_size_bytes,
             token_id=token.token_id,
             token_secret=token.secret,
+            helper=command.helper,
+            needs=command.needs,
         )
         state = await provider.boot_helper(target.id, order)
         size_bytes, attached_at = command.volume_size_bytes, self.clock()
@@ -139,6 +142,7 @@ class Steps:
             addresses=state.addresses,
             volume_id=volume_id,
             listen_address=state.listen_address,
+            helper=state.helper,
             volume_attached_at=attached_at,
             volume_size_bytes=size_bytes,
         )

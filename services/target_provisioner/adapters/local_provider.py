@@ -57,6 +57,8 @@ class LocalProvider:
             secret=order.token_secret,
             agent_id=order.agent_id,
             account=order.account,
+            helper=order.helper,
+            needs=order.needs,
         )
         return _helper_state(await self._ask("boot-helper", request, host.HostHelper))
 
@@ -163,6 +165,7 @@ def _helper_state(reply: host.HostHelper) -> HelperState:
         finding=finding,
         addresses=reply.addresses,
         listen_address=reply.listen_address,
+        helper=reply.helper,
     )
 
 

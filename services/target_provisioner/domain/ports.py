@@ -40,7 +40,9 @@ class TargetProvider(Protocol):
 
     async def boot_helper(self, target_id: str, order: HelperOrder) -> HelperState:
         """Make the temporary volume and boot the helper with it; one that runs with this volume is left alone. A
-        volume of another id is removed. Raises SMS.TARGET.VOLUME_LOST when this very volume is not what it was."""
+        volume of another id is removed. The helper is a machine of its own where that is asked for, or where the
+        provider's host lacks what the plan needs. Raises SMS.TARGET.VOLUME_LOST when this very volume is not what it
+        was, SMS.TARGET.HELPER_IMAGE, SMS.TARGET.HELPER_NEEDED."""
 
     async def helper_state(self, target_id: str) -> HelperState:
         """How helper and volume are; for a target without one, not running and nothing found."""

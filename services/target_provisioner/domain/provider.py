@@ -17,7 +17,8 @@ BootState = Literal["booting", "login", "healthy", "failed"]
 
 
 class HelperOrder(Model):
-    """A helper to boot. token_id and token_secret: the one-time enrolment of its agent."""
+    """A helper to boot. token_id and token_secret: the one-time enrolment of its agent. helper, needs: see
+    BootHelper."""
 
     task_id: str
     account: str
@@ -26,6 +27,8 @@ class HelperOrder(Model):
     volume_size_bytes: int
     token_id: str
     token_secret: str = Field(repr=False)
+    helper: Literal["auto", "process", "vm"] = "auto"
+    needs: tuple[str, ...] = ()
 
 
 class HelperState(Model):
@@ -36,6 +39,7 @@ class HelperState(Model):
     finding: str = ""
     addresses: tuple[str, ...] = ()
     listen_address: str = "127.0.0.1"
+    helper: Literal["process", "vm"] = "process"
 
 
 class FrozenDisks(Model):

@@ -104,8 +104,9 @@ def _finished(task: Task, event: TargetFinished) -> dict[str, Any]:
 
 def _helper_started(task: Task, event: HelperStarted) -> dict[str, Any]:
     channel: dict[str, Any] = {"addresses": event.addresses, "listen_address": event.listen_address}
-    helper = Helper(agent_id=event.agent_id, volume_id=event.volume_id)
-    if task.helper != helper:
+    helper = Helper(agent_id=event.agent_id, volume_id=event.volume_id, kind=event.helper)
+    known = task.helper
+    if known is None or (known.agent_id, known.volume_id) != (helper.agent_id, helper.volume_id):
         # A new helper has a new key: the certificate of the one before does not fit it.
         channel |= {"target": None, "target_csr_pem": ""}
     return {"helper": helper, "channel": task.channel.model_copy(update=channel)}

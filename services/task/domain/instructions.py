@@ -18,6 +18,7 @@ from contracts.messages.network import CheckNetwork
 from contracts.messages.target_provisioner import DiskRequest
 from contracts.task_settings import ConfigurationKey
 from services.task.domain.configuration import folders_of
+from services.task.domain.kernel_needs import kernel_needs
 from services.task.domain.phases import SOURCE_IS_BUSY, Leg, Step
 from services.task.domain.task import Task
 
@@ -137,6 +138,8 @@ def _boot_helper(task: Task) -> ServiceCommand:
         task_id=task.id,
         target_id=task.target.id,
         has_answered=bool(task.channel.target_csr_pem),
+        helper=task.options.helper,
+        needs=kernel_needs(task.layout, task.inventory),
     )
     return ServiceCommand("target_provisioner", "boot-helper", message)
 

@@ -47,10 +47,11 @@ class Channel(Model):
 
 
 class Helper(Model):
-    """The target agent in the helper, and the temporary volume it works on."""
+    """The target agent in the helper, and the temporary volume it works on. kind: process or vm."""
 
     agent_id: str
     volume_id: str
+    kind: str = ""
 
 
 class Target(Model):

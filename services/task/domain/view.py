@@ -151,6 +151,7 @@ def _target(task: Task) -> TargetView:
         ports=machine.ports if machine else (),
         points=target.points,
         is_isolated=machine.is_isolated if machine else True,
+        helper=task.helper.kind if task.helper else "",
     )
 
 
