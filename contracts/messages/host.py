@@ -177,6 +177,8 @@ class RehearseHostPoint(HostRequest):
     memory_bytes: int
     firmware: Firmware = "BIOS"
     timeout_s: int = 300
+    helper: Literal["auto", "process", "vm"] = "auto"
+    needs: tuple[str, ...] = ()
 
 
 class ShowHostRehearsal(HostRequest):

@@ -116,7 +116,8 @@ class LaunchTarget(ProvisionerCommand):
 class RehearseTarget(ProvisionerCommand):
     """Adapt and boot a throw-away layer over a point, without a network, while everything else goes on.
 
-    timeout_s: from the machine's start to the report of the system on itself.
+    timeout_s: from the machine's start to the report of the system on itself. helper, needs: where it is adapted, see
+    BootHelper.
     """
 
     TYPE: ClassVar[str] = "sms.target.rehearse"
@@ -125,6 +126,8 @@ class RehearseTarget(ProvisionerCommand):
     inventory: SourceInventory
     target_facts: TargetFacts
     timeout_s: int = 300
+    helper: Literal["auto", "process", "vm"] = "auto"
+    needs: tuple[str, ...] = ()
 
 
 class FinishTarget(ProvisionerCommand):

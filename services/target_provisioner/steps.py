@@ -224,6 +224,8 @@ class Steps:
             memory_bytes=target.memory_bytes,
             firmware=target.firmware,
             timeout_s=command.timeout_s,
+            helper=command.helper,
+            needs=command.needs,
         )
         await provider.begin_rehearsal(target.id, request)
         rehearsing = Rehearsing(

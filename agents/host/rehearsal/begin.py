@@ -81,7 +81,15 @@ def end_rehearsal(folder: TargetFolder, rehearsal_id: str) -> None:
     delete_launch_layer(folder, rehearsal_id)
     home = folder.rehearsal(rehearsal_id)
     shutil.rmtree(home / "work", ignore_errors=True)
-    for name in ("monitor.sock", "probe.sock", "qemu.pid", "uefi-variables.fd"):
+    for name in (
+        "vm/monitor.sock",
+        "vm/console.sock",
+        "vm/metadata.json",
+        "monitor.sock",
+        "probe.sock",
+        "qemu.pid",
+        "uefi-variables.fd",
+    ):
         (home / name).unlink(missing_ok=True)
 
 
@@ -90,7 +98,7 @@ def stop_rehearsal(folder: TargetFolder, rehearsal_id: str) -> None:
     home = folder.rehearsal(rehearsal_id)
     record = read_record(home / RECORD, RehearsalRecord)
     process = record.process if record is not None else None
-    members = set(processes_with_argument(str(home)))
+    members = {*processes_with_argument(str(home)), *processes_with_argument(str(home / "vm/qemu.pid"))}
     if process is not None and process.boot_id == boot_id():
         members |= set(session_members(process.pid))
     end_processes(sorted(members), grace_s=_GRACE_S)

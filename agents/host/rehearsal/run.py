@@ -5,15 +5,19 @@ from __future__ import annotations
 import subprocess
 import time
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Final
 
 from pydantic import ValidationError
 
 from agents.host.folders import TargetFolder
+from agents.host.helper_vm.adapting import adapt_in_vm
+from agents.host.helper_vm.need import choose_helper
 from agents.host.layers import layer_disks, load_layer
 from agents.host.records import write_record
 from agents.host.rehearsal.machine import BootOutcome, boot
 from agents.host.rehearsal.records import CONSOLE, REPORT, RehearsalOrder
+from agents.host.settings import HostSettings
 from contracts.adaptation import AdaptationReport
 from contracts.errors import Failure, MigrationError
 from contracts.errors.rehearsal import REHEARSAL_INTERRUPTED
@@ -65,7 +69,7 @@ def rehearse(order: RehearsalOrder) -> RehearsalReport:
 
 def _adapted(order: RehearsalOrder, disks: tuple[AttachedDisk, ...]) -> AdaptationReport:
     """Raises MigrationError when the layer could not be worked on."""
-    request = order.request
+    request, settings = order.request, order.settings
     home = TargetFolder(order.folder).rehearsal(request.rehearsal_id)
     job = LayerToAdapt(
         work_folder=str(home / "work"),
@@ -75,24 +79,29 @@ def _adapted(order: RehearsalOrder, disks: tuple[AttachedDisk, ...]) -> Adaptati
         target_facts=request.target_facts,
         has_probe=True,
     )
-    with (home / "adapt.log").open("wb") as log:
-        done = subprocess.run(
-            [*_ALONE, *order.settings.adapt_command],
-            input=job.model_dump_json().encode(),
-            stdout=subprocess.PIPE,
-            stderr=log,
-            timeout=_ADAPT_TIMEOUT_S,
-            check=False,
-        )
+    kind = choose_helper(request.helper, request.needs, settings)
+    said = adapt_in_vm(home / "vm", job, settings) if kind == "vm" else _adapt_here(home, job, settings)
     try:
-        adapted = AdaptedLayer.model_validate_json(done.stdout)
+        adapted = AdaptedLayer.model_validate_json(said)
     except ValidationError:
         adapted = AdaptedLayer()
     if adapted.failure is not None:
         raise MigrationError(adapted.failure)
     if adapted.report is None:
-        raise MigrationError(_interrupted(f"the adaptation ended with {done.returncode}; see {home / 'adapt.log'}"))
+        raise MigrationError(_interrupted(f"the adaptation ended without a report; see the logs in {home}"))
     return adapted.report
+
+
+def _adapt_here(home: Path, job: LayerToAdapt, settings: HostSettings) -> bytes:
+    with (home / "adapt.log").open("wb") as log:
+        return subprocess.run(
+            [*_ALONE, *settings.adapt_command],
+            input=job.model_dump_json().encode(),
+            stdout=subprocess.PIPE,
+            stderr=log,
+            timeout=_ADAPT_TIMEOUT_S,
+            check=False,
+        ).stdout
 
 
 def _interrupted(reason: str) -> Failure:

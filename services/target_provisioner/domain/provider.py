@@ -88,6 +88,8 @@ class RehearsalRequest(Model):
     memory_bytes: int
     firmware: Firmware
     timeout_s: int
+    helper: Literal["auto", "process", "vm"] = "auto"
+    needs: tuple[str, ...] = ()
 
 
 class ProviderCensus(Model):

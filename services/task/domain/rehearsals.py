@@ -12,6 +12,7 @@ from contracts.messages import target_provisioner
 from contracts.messages.target_provisioner import ProvisionerEvent, ProvisioningFailed, TargetRehearsed
 from contracts.rehearsal import RehearsalReport
 from services.task.domain.instructions import ServiceCommand
+from services.task.domain.kernel_needs import kernel_needs
 from services.task.domain.phases import Leg
 from services.task.domain.saga import Cause, allowed_actions, note
 from services.task.domain.task import Rehearsal, Task
@@ -69,6 +70,8 @@ def command_of(task: Task) -> ServiceCommand | None:
         inventory=task.inventory,
         target_facts=TargetFacts(firmware=task.layout.firmware),
         timeout_s=task.options.health_check.timeout_s,
+        helper=task.options.helper,
+        needs=kernel_needs(task.layout, task.inventory),
     )
     return ServiceCommand("target_provisioner", "rehearse", message)
 
