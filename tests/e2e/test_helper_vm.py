@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from agents.helper_image import build_helper_image
+from agents.host.helper_vm.adapting import adapt_in_vm
+from agents.host.settings import HostSettings
+from contracts.adaptation import TargetFacts
+from contracts.rehearsal import AdaptedLayer, LayerToAdapt
+from services.task.domain.layout import plan_layout
+from tests.e2e.adaptation_source import inventory, make_layer, make_replica
 from tests.e2e.command_line import running_agent, running_installation
 from tests.e2e.compare_trees import describe, differences
 from tests.e2e.disk_images import bound, check_file_system, identifiers, mounted, partition_table
 from tests.e2e.source_disks import MountedSource
+from tests.e2e.test_adaptation import digests
+from tests.private_namespace import in_private_namespace
 
 pytestmark = [pytest.mark.root, pytest.mark.boot, pytest.mark.long]
 OWN = frozenset({b"/lost+found", b"/var/lib/sms-agent"})
@@ -53,3 +62,35 @@ def test_helper_vm_copies_and_adapts_a_system_that_boots(
         sms.run("down")
         assert sms.leftovers() == []
         assert not list(sms.data.glob("targets/*/helper/*"))
+
+
+@pytest.mark.timeout(1200)
+def test_helper_vm_adapts_a_layer_alone_and_reports_by_its_metadata_service(
+    tmp_path: Path, note: Callable[[str], None]
+) -> None:
+    image = build_helper_image()
+    layout = plan_layout(inventory())
+    in_private_namespace(make_replica)(tmp_path, layout)
+    before = digests(tmp_path)
+    order = LayerToAdapt(
+        work_folder="",
+        disks=tuple(make_layer(tmp_path, layout, "rehearsed")),
+        layout=layout,
+        inventory=inventory(),
+        target_facts=TargetFacts(),
+        has_probe=True,
+    )
+    settings = HostSettings(
+        data_folder=tmp_path, bus_url="tls://127.0.0.1:4222", helper_image=image, boot_probe_kernel=Path("/nonexistent")
+    )
+    home = tmp_path / "t1/rehearsal/vm"
+    home.parent.mkdir(parents=True)
+    began = time.monotonic()
+    said = adapt_in_vm(home, order, settings)
+    note(f"helper VM: one layer adapted in {time.monotonic() - began:.0f} s")
+    adapted = AdaptedLayer.model_validate_json(said or b"{}")
+    assert adapted.failure is None, adapted.failure
+    assert adapted.report is not None, (home / "console.log").read_text(errors="replace")[-3000:]
+    assert adapted.report.verdict == "passed", adapted.report.failure
+    assert "/etc/sms-rehearsal/probe" in {change.path for change in adapted.report.changes}
+    assert digests(tmp_path) == before
