@@ -132,7 +132,7 @@ class References:
 def _mount_points(inventory: SourceInventory) -> dict[str, str]:
     """Where the source mounted what lies on LVM, arrays and other names of its own, by device path."""
     found = {mapper_name(mount.source): mount.mount_point for mount in inventory.mounts if mount.source}
-    for group in inventory.volume_groups or ():
+    for group in inventory.volume_groups:
         for volume in group.logical_volumes:
             if volume.mount_point:
                 found[mapper_name(f"/dev/{group.name}/{volume.name}")] = volume.mount_point

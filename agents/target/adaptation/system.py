@@ -40,7 +40,7 @@ class SystemFacts:
     """identifier and version as in os-release. boot_menu: grub2, bls, grub_legacy, or "" for none that is known.
 
     grub_folder: /boot/grub or /boot/grub2. menu_path: the file that GRUB reads. initramfs_tool: initramfs-tools,
-    dracut, mkinitrd or ""; builder: its program. is_known: a release file told what the system is.
+    dracut, mkinitrd or ""; builder: its program.
     """
 
     identifier: str = ""
@@ -55,7 +55,6 @@ class SystemFacts:
     builder: str = ""
     has_systemd: bool = False
     has_dpkg: bool = False
-    is_known: bool = False
 
     def as_texts(self) -> dict[str, str]:
         """For the report."""
@@ -103,7 +102,6 @@ def detect_system(tree: Tree, *, is_uefi: bool = False) -> SystemFacts:
         builder=builder,
         has_systemd=_first_program(tree, _SYSTEMD) != "",
         has_dpkg=tree.is_directory("/var/lib/dpkg"),
-        is_known=release is not None,
     )
 
 

@@ -69,12 +69,13 @@ def partition_number(device: str) -> int | None:
 
 
 def edited_menu(text: str, *, arguments: Callable[[str], str], device: str, default: int | None) -> str:
-    """The text with the arguments of every kernel edited, every device of a partition replaced, and this default.
+    """The text with the arguments of every kernel edited, the device that it lies on replaced, and this default.
 
-    device: as ``(hd0,0)``. default None: it stays.
+    device: as ``(hd0,0)``. default None: it stays. Titles without a kernel start another system and stay as they are.
     """
     lines = []
-    is_inside = False
+    kernels = [entry.kernel for entry in parse_legacy_menu(text)[0]]
+    title = -1
     for raw in text.splitlines(keepends=True):
         body = raw.rstrip("\r\n")
         match = _COMMAND.fullmatch(body)
@@ -82,10 +83,11 @@ def edited_menu(text: str, *, arguments: Callable[[str], str], device: str, defa
             lines.append(raw)
             continue
         indent, name, blank, value = match.groups()
-        is_inside = is_inside or name == "title"
-        if name == "default" and not is_inside and default is not None:
+        title += name == "title"
+        is_ours = title < 0 or kernels[title] != ""
+        if name == "default" and title < 0 and default is not None:
             value = str(default)
-        elif name in {"root", "rootnoverify", "kernel", "initrd", "splashimage"}:
+        elif is_ours and name in {"root", "kernel", "initrd", "splashimage", "gfxmenu"}:
             value = _moved(value, device)
             value = _with_arguments(value, arguments) if name == "kernel" else value
         lines.append(f"{indent}{name}{blank}{value}{raw[len(body) :]}")

@@ -140,7 +140,7 @@ def storage_checks(tree: Tree, inputs: Inputs) -> tuple[AdaptationCheck, ...]:
 
 def _volume_groups(inputs: Inputs) -> list[AdaptationCheck]:
     """LVM does not activate by name what two groups are called."""
-    names = [group.name for group in inputs.inventory.volume_groups or ()]
+    names = [group.name for group in inputs.inventory.volume_groups]
     twice = sorted({name for name in names if names.count(name) > 1})
     return [failed(VOLUME_GROUP_TWICE, name=name, count=names.count(name)) for name in twice]
 

@@ -6,7 +6,6 @@ from agents.target.adaptation.changes import Change, StepResult, WriteFile
 from agents.target.adaptation.command_line import CommandLine
 from agents.target.adaptation.formats.bls import with_options
 from agents.target.adaptation.formats.grub_config import with_arguments
-from agents.target.adaptation.kernels import Kernel
 from agents.target.adaptation.system import ENTRIES_FOLDER, SystemFacts
 from agents.target.adaptation.tree import Tree, encode
 
@@ -18,12 +17,8 @@ def entry_files(tree: Tree) -> list[str]:
     return [f"{ENTRIES_FOLDER}/{name}" for name in tree.names(ENTRIES_FOLDER) if name.endswith(".conf")]
 
 
-def plan_entries(tree: Tree, system: SystemFacts, line: CommandLine, *, chosen: Kernel | None) -> StepResult:
-    """Options of all entries, and what grub.cfg has for those that name $kernelopts.
-
-    chosen is set as saved_entry in GRUB's environment, which is written with the menu's other values.
-    """
-    del chosen
+def plan_entries(tree: Tree, system: SystemFacts, line: CommandLine) -> StepResult:
+    """Options of all entries, and what grub.cfg has for those that name $kernelopts."""
     changes: list[Change] = []
     for path in entry_files(tree):
         text = tree.text(path) or ""

@@ -29,7 +29,7 @@ def plan_boot_menu(
     if system.boot_menu == "grub_legacy":
         return plan_legacy_menu(tree, inputs, system, line, chosen=chosen)
     if system.boot_menu == "bls":
-        result = plan_entries(tree, system, line, chosen=chosen)
+        result = plan_entries(tree, system, line)
     else:
         result = plan_grub_config(tree, inputs, system, line)
     return with_environment(tree, inputs, system, line, result, chosen=chosen)
