@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Final
 
@@ -27,7 +28,7 @@ from services.audit.domain.entries import (
 from services.audit.domain.queries import Span, conditions_of, first_at, is_wanted
 from services.audit.records import HEAD, MAX_REPLY_CHARACTERS, PAGE, TraceRecords, account_of
 from shared.bus.reading import UnreadableMessageError
-from shared.store import DuplicateError
+from shared.store import DuplicateError, Record
 from shared.store.typed import Stored
 from shared.telemetry import log
 
@@ -43,14 +44,15 @@ class Handlers:
         # Two subscriptions and one head per account: waiting here is cheaper than a conflict in the store.
         self._one_writer = asyncio.Lock()
 
-    async def on_message(self, payload: bytes, envelope: Envelope) -> None:
-        """Append one message; a message that was delivered before is found by its id."""
+    async def on_messages(self, messages: Sequence[tuple[bytes, Envelope]]) -> None:
+        """Append them in their order, those of one account in one write; one that was kept before stays as it is."""
         try:
-            record = record_of(payload, envelope, now=datetime.now(UTC))
+            records = [record_of(payload, envelope, now=datetime.now(UTC)) for payload, envelope in messages]
         except UnkeepableError as error:
             raise UnreadableMessageError(str(error)) from error
         async with self._one_writer:
-            await self._append(record, envelope)
+            for account in dict.fromkeys(record.account for record in records):
+                await self._append([record for record in records if record.account == account])
 
     async def list_records(self, request: ListRecords, envelope: Envelope) -> RecordList:
         """One page; shorter than asked for when the reply would not fit into a message."""
@@ -137,22 +139,24 @@ class Handlers:
         except ValueError as error:
             raise MigrationError(TRACE_BROKEN, sequence=stored.id, reason="the record cannot be read") from error
 
-    async def _append(self, record: AuditRecord, envelope: Envelope) -> None:
-        stored = await self._records.heads.load(record.account, HEAD)
-        chained, head = chain(record, stored.value if stored else TraceHead())
-        entry = self._records.entries.record(record.account, entry_key(chained.sequence), entry_of(chained))
+    async def _append(self, records: Sequence[AuditRecord]) -> None:
+        account = records[0].account
+        stored = await self._records.heads.load(account, HEAD)
+        head = stored.value if stored else TraceHead()
+        entries: list[Record] = []
+        for record in records:
+            chained, head = chain(record, head)
+            entries.append(self._records.entries.record(account, entry_key(chained.sequence), entry_of(chained)))
         try:
             await self._records.heads.save(
-                record.account,
-                HEAD,
-                head,
-                expected_version=stored.version if stored else 0,
-                applied=envelope.id,
-                also=[entry],
+                account, HEAD, head, expected_version=stored.version if stored else 0, also=entries
             )
         except DuplicateError:
-            # Delivered again after so many others that the head has forgotten its id; the record has not.
-            log("message already kept", level=logging.DEBUG, message_id=envelope.id)
+            if len(records) == 1:
+                log("message already kept", level=logging.DEBUG, message_id=records[0].message_id)
+                return
+            for record in records:
+                await self._append([record])
 
 
 def _sequence_of(stored: Stored[Entry]) -> int:

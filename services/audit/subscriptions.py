@@ -19,8 +19,8 @@ from shared.bus import ServiceBus
 
 def subscribe(bus: ServiceBus, handlers: Handlers, checkpoints: CheckpointHandlers, proofs: ProofHandlers) -> None:
     """Declare all subscriptions."""
-    bus.on_raw(f"{ROOT}.evt.>", handlers.on_message)
-    bus.on_raw(f"{ROOT}.audit.>", handlers.on_message)
+    bus.on_batches(f"{ROOT}.evt.>", handlers.on_messages)
+    bus.on_batches(f"{ROOT}.audit.>", handlers.on_messages)
     bus.on_request(req(SERVICE, "list"), ListRecords, handlers.list_records)
     bus.on_request(req(SERVICE, "verify"), VerifyTrace, handlers.verify_trace, workers=2)
     bus.on_request(req(SERVICE, "make-checkpoint"), MakeCheckpoint, checkpoints.make_checkpoint, workers=2)

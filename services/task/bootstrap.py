@@ -51,6 +51,7 @@ async def wire(context: ServiceContext) -> None:
     settings = context.settings if isinstance(context.settings, TaskSettings) else TaskSettings()
     records = TaskRecords(context.store)
     lane = AgentLane(context.bus, settings)
+    context.resources.push_async_callback(lane.close)
     answers = AnswerHandlers(records, lane, _now)
     lane.on_refused = answers.on_command_refused
     lane.on_skipped = answers.on_step_skipped
@@ -63,6 +64,7 @@ async def wire(context: ServiceContext) -> None:
     signer = ReportSigner(settings.signing_key_file)
     requests = RequestHandlers(records, registry, catalogue, operations, guard, answers, signer, _now)
     telling = SpeedTelling(records, lane, pause_s=settings.command_pause_s)
+    context.resources.push_async_callback(telling.close)
     subscribe(context.bus, answers, requests, operations, RehearsalHandlers(changes, _now))
     setting_handlers = SettingHandlers(changes, records, telling, _now)
     subscribe_settings(context.bus, setting_handlers)

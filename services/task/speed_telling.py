@@ -23,13 +23,22 @@ class SpeedTelling:
         self._lane = lane
         self._pause_s = pause_s
         self._telling: dict[str, asyncio.Task[None]] = {}
+        self._is_closed = False
+
+    async def close(self) -> None:
+        """Say nothing any more; the next start begins anew."""
+        self._is_closed = True
+        telling = list(self._telling.values())
+        for each in telling:
+            each.cancel()
+        await asyncio.gather(*telling, return_exceptions=True)
 
     def tell_soon(self, task: Task) -> None:
         """Begin, if the task's source sends; what was being said for the task is dropped."""
         telling = self._telling.pop(task.id, None)
         if telling is not None:
             telling.cancel()
-        if speed_command(task) is None:
+        if self._is_closed or speed_command(task) is None:
             return
         work = asyncio.get_running_loop().create_task(self._tell(task), name=f"speed-{task.id}")
         self._telling[task.id] = work

@@ -26,7 +26,7 @@ _FOR_EVER: Final = -1
 
 @dataclass(frozen=True, kw_only=True)
 class Subscription:
-    """What was subscribed, for the start-up check and for tests. durable is "" for core subscriptions."""
+    """A durable subscription, for the start-up check and for tests."""
 
     subject: str
     durable: str
@@ -83,15 +83,6 @@ def subscribe_durable(
     )
     subscriber(_passing(receive))
     return Subscription(subject=subject, durable=durable, ack_policy=subscriber.ack_policy)
-
-
-def subscribe_core(broker: NatsBroker, subject: str, receive: Receive, *, queue: str, workers: int) -> Subscription:
-    """A core subscription; queue "" means that every replica gets every message."""
-    subscriber = broker.subscriber(
-        subject, queue=queue, ack_policy=AckPolicy.MANUAL, decoder=_undecoded, no_reply=True, **_concurrency(workers)
-    )
-    subscriber(_passing(receive))
-    return Subscription(subject=subject, durable="", ack_policy=subscriber.ack_policy)
 
 
 def _concurrency(workers: int) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 
 from faststream.nats import NatsBroker
@@ -20,8 +20,10 @@ from contracts.errors import MigrationError
 from contracts.errors.platform import BUS_UNAVAILABLE
 from shared.bus.answering import RequestReceiver
 from shared.bus.asking import Asker
-from shared.bus.connection import Subscription, make_broker, subscribe_core, subscribe_durable
+from shared.bus.batches import BatchSubscription
+from shared.bus.connection import Subscription, make_broker, subscribe_durable
 from shared.bus.consumers import consumer_config, durable_name, ensure_consumer
+from shared.bus.core import CoreSubscription, Receive
 from shared.bus.durable import DurableReceiver
 from shared.bus.reading import (
     M,
@@ -37,7 +39,7 @@ from shared.telemetry import bound, log
 
 Handler = Callable[[M, Envelope], Awaitable[None]]
 RequestHandler = Callable[[M, Envelope], Awaitable[Message]]
-RawHandler = Callable[[bytes, Envelope], Awaitable[None]]
+BatchHandler = Callable[[Sequence[tuple[bytes, Envelope]]], Awaitable[None]]
 
 
 class ServiceBus:
@@ -55,6 +57,9 @@ class ServiceBus:
         self._broker: NatsBroker | None = None
         self._durables: dict[str, tuple[str, str]] = {}
         self._declared: list[Callable[[NatsBroker], Subscription]] = []
+        self._core: list[CoreSubscription] = []
+        self._batches: list[BatchSubscription] = []
+        self._receiving: list[asyncio.Task[None]] = []
         self._is_stopping = False
         self._renewing: asyncio.Task[None] | None = None
         self.subscriptions: list[Subscription] = []
@@ -114,13 +119,26 @@ class ServiceBus:
 
         self._declare_durable(subject_filter, handle, durable, workers)
 
-    def on_raw(self, subject_filter: str, handler: RawHandler, *, durable: str = "", workers: int = 1) -> None:
-        """Messages of every type as their JSON bytes, for a subscriber that keeps and does not interpret."""
+    def on_batches(self, subject_filter: str, handler: BatchHandler) -> None:
+        """Messages of every type as their JSON bytes, in order, several at a time, for a subscriber that keeps and
+        does not interpret. When it raises, it gets each of them alone, as a handler of `on_event` does."""
 
-        async def handle(raw: Msg) -> None:
-            await handler(raw.data, read_envelope(raw))
+        async def handle(batch: Sequence[Msg]) -> None:
+            await handler([(raw.data, read_envelope(raw)) for raw in batch])
 
-        self._declare_durable(subject_filter, handle, durable, workers)
+        async def handle_one(raw: Msg) -> None:
+            await handle([raw])
+
+        name = self._new_durable(subject_filter, "")
+        self._batches.append(
+            BatchSubscription(
+                stream=stream_of(subject_filter),
+                config=consumer_config(self._settings, name, subject_filter),
+                handle=handle,
+                single=self._receiver(handle_one),
+                client=self._client,
+            )
+        )
 
     def on_request(
         self,
@@ -239,12 +257,22 @@ class ServiceBus:
             self.subscriptions.append(declare(self._broker))
         await self._ensure_consumers()
         await self._broker.start()
+        for subscription in self._core:
+            await subscription.start(self._client())
+        for batches in self._batches:
+            receiving = asyncio.create_task(batches.run(), name=f"batches-{batches.config.durable_name}")
+            receiving.add_done_callback(self._on_receiving_ended)
+            self._receiving.append(receiving)
 
     async def stop(self) -> None:
         """Finish what is being handled (at most stop_timeout_s), then close the connection."""
         self._is_stopping = True
         if self._renewing is not None:
             self._renewing.cancel()
+        for receiving in self._receiving:
+            receiving.cancel()
+        await asyncio.gather(*self._receiving, return_exceptions=True)
+        await asyncio.gather(*(each.stop(within_s=self._settings.stop_timeout_s) for each in self._core))
         if self._broker is not None:
             try:
                 await self._broker.stop()
@@ -254,17 +282,13 @@ class ServiceBus:
     def _declare_durable(
         self, subject_filter: str, handle: Callable[[Msg], Awaitable[None]], durable: str, workers: int
     ) -> None:
-        name = durable or durable_name(self._settings.service_name, subject_filter)
-        stream = stream_of(subject_filter)
-        if name in self._durables:
-            raise ValueError(f"two subscriptions share the durable name {name}")
-        self._durables[name] = (stream, subject_filter)
-        receiver = DurableReceiver(settings=self._settings, jetstream=lambda: self.jetstream, handle=handle)
+        name = self._new_durable(subject_filter, durable)
+        receiver = self._receiver(handle)
 
         def declare(broker: NatsBroker) -> Subscription:
             return subscribe_durable(
                 broker,
-                stream,
+                stream_of(subject_filter),
                 consumer_config(self._settings, name, subject_filter),
                 receiver.receive,
                 inbox_prefix=self._settings.inbox_prefix,
@@ -273,13 +297,18 @@ class ServiceBus:
 
         self._declared.append(declare)
 
-    def _declare_core(
-        self, subject: str, receive: Callable[[Msg], Awaitable[None]], *, queue: str, workers: int
-    ) -> None:
-        def declare(broker: NatsBroker) -> Subscription:
-            return subscribe_core(broker, subject, receive, queue=queue, workers=workers)
+    def _receiver(self, handle: Callable[[Msg], Awaitable[None]]) -> DurableReceiver:
+        return DurableReceiver(settings=self._settings, jetstream=lambda: self.jetstream, handle=handle)
 
-        self._declared.append(declare)
+    def _new_durable(self, subject_filter: str, durable: str) -> str:
+        name = durable or durable_name(self._settings.service_name, subject_filter)
+        if name in self._durables:
+            raise ValueError(f"two subscriptions share the durable name {name}")
+        self._durables[name] = (stream_of(subject_filter), subject_filter)
+        return name
+
+    def _declare_core(self, subject: str, receive: Receive, *, queue: str, workers: int) -> None:
+        self._core.append(CoreSubscription(subject=subject, queue=queue, receive=receive, workers=workers))
 
     async def _ensure_consumers(self) -> None:
         for name, (stream, subject_filter) in self._durables.items():
@@ -290,6 +319,11 @@ class ServiceBus:
             raise MigrationError(BUS_UNAVAILABLE, bus_url=self._settings.bus_url)
         client: Client = self._broker.config.connection_state.connection
         return client
+
+    def _on_receiving_ended(self, receiving: asyncio.Task[None]) -> None:
+        if not receiving.cancelled():
+            log("receiving ended", level=logging.CRITICAL, work=receiving.get_name(), error=receiving.exception())
+            self.closed.set()
 
     async def _on_error(self, error: Exception) -> None:
         # The framework raises these out of the client's reconnection, which ends for good without a word: the

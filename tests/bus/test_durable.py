@@ -298,21 +298,20 @@ async def test_a_long_handler_is_not_given_the_message_again(bench) -> None:
 async def test_every_subscription_has_an_explicit_acknowledgement_policy(bench) -> None:
     async def nothing(message: Message, envelope: Envelope) -> None: ...
 
-    async def nothing_raw(payload: bytes, envelope: Envelope) -> None: ...
+    async def nothing_raw(messages: object) -> None: ...
 
     async def wire(context: ServiceContext) -> None:
         context.bus.on_event(FILTER, Counted, nothing)
         context.bus.on_event(subjects.agent_status_filter("result"), Counted, nothing, workers=4)
         context.bus.on_command("sms.v1.cmd.task.*", Recount, nothing)
-        context.bus.on_raw("sms.v1.evt.>", nothing_raw)
-        context.bus.on_core(subjects.agent_status_filter("heartbeat"), Counted, nothing)
+        context.bus.on_batches("sms.v1.evt.>", nothing_raw)
 
     async with bench.running("task", wire) as context:
-        assert len(context.bus.subscriptions) == 6
+        assert len(context.bus.subscriptions) == 3
         assert {each.ack_policy for each in context.bus.subscriptions} == {AckPolicy.MANUAL}
         # The framework's own list, so that nothing was subscribed past our layer.
         subscribers = context.bus._broker.subscribers
-        assert len(subscribers) == 6
+        assert len(subscribers) == 3
         assert all(subscriber.ack_policy is AckPolicy.MANUAL for subscriber in subscribers)
         for subscription in context.bus.subscriptions:
             if subscription.durable:

@@ -110,3 +110,46 @@ async def test_an_answer_goes_only_to_an_inbox(bench) -> None:
         )
         await caller.bus.request(SUBJECT, Rename(name="honest"), Accepted)
         assert handled == ["honest"]
+
+
+async def test_a_service_that_stops_answers_what_it_was_asked_before(bench) -> None:
+    under_way = asyncio.Event()
+
+    async def rename(message: Rename, envelope: Envelope) -> Accepted:
+        under_way.set()
+        await asyncio.sleep(0.3)
+        return Accepted(id=message.name)
+
+    async def wire(context: ServiceContext) -> None:
+        context.bus.on_request(SUBJECT, Rename, rename, workers=2)
+
+    async with bench.running("task") as caller:
+        async with bench.running("registry", wire):
+            asked = [
+                asyncio.create_task(caller.bus.request(SUBJECT, Rename(name=str(number)), Accepted, account="acme"))
+                for number in range(4)
+            ]
+            await under_way.wait()
+        assert [reply.id for reply in await asyncio.gather(*asked)] == ["0", "1", "2", "3"]
+
+
+async def test_no_more_requests_are_handled_at_a_time_than_there_are_workers(bench) -> None:
+    at_once = most = 0
+
+    async def rename(message: Rename, envelope: Envelope) -> Accepted:
+        nonlocal at_once, most
+        at_once += 1
+        most = max(most, at_once)
+        await asyncio.sleep(0.02)
+        at_once -= 1
+        return Accepted(id=message.name)
+
+    async def wire(context: ServiceContext) -> None:
+        context.bus.on_request(SUBJECT, Rename, rename, workers=3)
+
+    async with bench.running("registry", wire), bench.running("task") as caller:
+        asked = [
+            caller.bus.request(SUBJECT, Rename(name=str(number)), Accepted, account="acme") for number in range(12)
+        ]
+        await asyncio.gather(*asked)
+        assert most == 3

@@ -30,15 +30,24 @@ class AgentLane:
         self._bus = bus
         self._settings = settings
         self._saying: dict[str, asyncio.Task[None]] = {}
+        self._is_closed = False
         self.on_refused: OnRefused | None = None
         self.on_skipped: OnSkipped | None = None
+
+    async def close(self) -> None:
+        """Say nothing any more; the next start says again what is not acknowledged."""
+        self._is_closed = True
+        saying = list(self._saying.values())
+        for each in saying:
+            each.cancel()
+        await asyncio.gather(*saying, return_exceptions=True)
 
     def notice(self, task: Task) -> None:
         """Say the running step's command; an older one for the same task is dropped."""
         saying = self._saying.pop(task.id, None)
         if saying is not None and saying is not asyncio.current_task():
             saying.cancel()
-        if agent_command(task) is None:
+        if self._is_closed or agent_command(task) is None:
             return
         work = asyncio.get_running_loop().create_task(self._say(task), name=f"command-{task.id}")
         self._saying[task.id] = work

@@ -54,7 +54,7 @@ def handlers_of(store: Store) -> Handlers:
 
 async def fill(handlers: Handlers, count: int = RECORDS) -> None:
     for number in range(count):
-        await handlers.on_message(payload(number), message(number, task=f"t{number % 3}"))
+        await handlers.on_messages([(payload(number), message(number, task=f"t{number % 3}"))])
 
 
 async def verify(handlers: Handlers, account: str = "acme"):
@@ -64,7 +64,7 @@ async def verify(handlers: Handlers, account: str = "acme"):
 async def test_each_account_has_a_gap_free_sequence_of_its_own(store: Store) -> None:
     handlers = handlers_of(store)
     for number in range(6):
-        await handlers.on_message(payload(number), message(number, account="acme" if number % 2 else "other"))
+        await handlers.on_messages([(payload(number), message(number, account="acme" if number % 2 else "other"))])
     for account in ("acme", "other"):
         listed = await handlers.list_records(ListRecords(), message(0, account=account))
         assert [record.sequence for record in listed.records] == [1, 2, 3]
@@ -82,7 +82,7 @@ async def test_a_message_is_kept_once_even_when_it_comes_again_much_later(store:
     handlers = handlers_of(store)
     for number in [*range(520), 0, 519]:
         with suppress(AlreadyAppliedError):
-            await handlers.on_message(b"{}", message(number))
+            await handlers.on_messages([(b"{}", message(number))])
     verdict = await verify(handlers)
     assert (verdict.is_intact, verdict.records) == (True, 520)
 
@@ -105,7 +105,7 @@ async def test_pages_and_tasks_can_be_listed(store: Store) -> None:
 async def test_a_page_fits_into_a_bus_message(store: Store) -> None:
     handlers = handlers_of(store)
     for number in range(4):
-        await handlers.on_message(json.dumps({"blob": "x" * 300_000}).encode(), message(number))
+        await handlers.on_messages([(json.dumps({"blob": "x" * 300_000}).encode(), message(number))])
     page = await handlers.list_records(ListRecords(), message(0))
     assert len(page.records) == 2
     assert page.has_more

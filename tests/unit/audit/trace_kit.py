@@ -44,7 +44,7 @@ class Trace:
     async def record(self, *numbers: int, account: str = "acme", subject: str = "", **data: object) -> None:
         for number in numbers:
             envelope = asked(account, f"m{number}", subject or f"sms.v1.evt.{account}.task.t{number % 3}.changed")
-            await self.handlers.on_message(json.dumps({"number": number, "name": "ü€", **data}).encode(), envelope)
+            await self.handlers.on_messages([(json.dumps({"number": number, "name": "ü€", **data}).encode(), envelope)])
 
     async def fill(self, *numbers: int, account: str = "acme") -> None:
         """As `record`, in one write: many records in little time."""
@@ -63,7 +63,7 @@ class Trace:
         for row in pending:
             envelope = Envelope.from_headers(dict(row.message.headers))
             with suppress(AlreadyAppliedError):
-                await self.handlers.on_message(row.message.payload.encode(), envelope)
+                await self.handlers.on_messages([(row.message.payload.encode(), envelope)])
         await self.store.sent([row.token for row in pending])
 
     async def make_checkpoint(self, account: str = "acme") -> Checkpoint:
