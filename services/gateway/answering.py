@@ -65,6 +65,9 @@ class Answering:
         deadline_s: float,
     ) -> Reply:
         """No other request of this process has the same key; one of another process may."""
+        # Nearly every request is a new one: claimed without a look first.
+        if (claim := await self._claim(once, None)) is not None:
+            return await self._carry_out(once, *claim, run, trace)
         while self._now_s() < deadline_s:
             found = await self._answers.load(once.account, once.identifier)
             answer = found.answer if found else None

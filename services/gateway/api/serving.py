@@ -10,7 +10,9 @@ from fastapi import Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 from starlette.types import Message as AsgiMessage
+from starlette.types import Scope
 
 from contracts.errors import MigrationError
 from contracts.errors.api import API_INTERNAL, API_INVALID_REQUEST, API_TOO_LARGE
@@ -43,7 +45,17 @@ class Handle(Protocol):
 def route_class(route: Route, handle: Handle, *, max_body_bytes: int) -> type[APIRoute]:
     """The class of one route, whose requests pass through handle."""
 
+    fixed = route.path.partition("{")[0]
+    slashes = route.path.count("/")
+
     class GatewayRoute(APIRoute):
+        def matches(self, scope: Scope) -> tuple[Match, Scope]:
+            # Every request is compared with route after route; most are told apart without the pattern.
+            path: str = scope["path"]
+            if not path.startswith(fixed) or path.count("/") != slashes:
+                return Match.NONE, {}
+            return super().matches(scope)
+
         def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
             endpoint = super().get_route_handler()
             once, many = _query_names(self)
