@@ -20,6 +20,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
+from benchmarks.rig.cpu_share import cpu_ms, per_request
 from benchmarks.rig.http_load import Answered, LoadPlan, LoadResult, Planned, statuses
 from benchmarks.rig.result import Machine
 from benchmarks.rig.source_fleet import fleet
@@ -65,7 +66,11 @@ class Latency(Model):
 
 
 class ApiResult(Model):
-    """list_all: one page of all servers, one request at a time. mixed: all kinds together; by_kind: each."""
+    """list_all: one page of all servers, one request at a time. mixed: all kinds together; by_kind: each.
+
+    list_all_cpu_ms, mixed_cpu_ms: processor time of one request in each process, heartbeats included; what others do
+    on the machine changes these figures far less than the latencies.
+    """
 
     benchmark: str = "api"
     command: str
@@ -75,8 +80,10 @@ class ApiResult(Model):
     servers: int
     load_average_before: float
     list_all: Latency
+    list_all_cpu_ms: dict[str, float]
     rate: float
     mixed: Latency
+    mixed_cpu_ms: dict[str, float]
     by_kind: dict[str, Latency]
     sent_late_ms: float
     errors: int
@@ -109,9 +116,12 @@ async def _measure(options: argparse.Namespace, data: DataFolder, folder: Path) 
             )
             for index in range(100)
         ]
+        started = cpu_ms(data)
         listed = await _send(LoadPlan(profile_file=profile, connections=1, requests=tuple(listing)), folder)
+        between = cpu_ms(data)
         mix = tuple(_mixed(ids, rate=options.rate, seconds=options.seconds, seed=options.seed))
         mixed = await _send(LoadPlan(profile_file=profile, connections=64, requests=mix), folder)
+        ended = cpu_ms(data)
     kinds = {kind: _latency([each for each in mixed.answers if each.kind == kind]) for kind, *_ in _MIX}
     every = (*listed.answers, *mixed.answers)
     return ApiResult(
@@ -122,8 +132,10 @@ async def _measure(options: argparse.Namespace, data: DataFolder, folder: Path) 
         servers=len(ids),
         load_average_before=load_average,
         list_all=_latency(listed.answers),
+        list_all_cpu_ms=per_request(started, between, len(listed.answers)),
         rate=options.rate,
         mixed=_latency(mixed.answers),
+        mixed_cpu_ms=per_request(between, ended, len(mixed.answers)),
         by_kind=kinds,
         sent_late_ms=round(mixed.sent_late_s * 1000, 1),
         errors=sum(1 for each in every if not 200 <= each.status < 300),
@@ -199,6 +211,10 @@ def _table(result: ApiResult) -> str:
     lines += [
         f"{name:<24}{row.requests:>9}{row.p50_ms:>9}{row.p95_ms:>9}{row.p99_ms:>9}{row.max_ms:>9}  {row.statuses}"
         for name, row in rows.items()
+    ]
+    lines += [
+        f"ms of processor time per request, {what}: {', '.join(f'{name} {ms}' for name, ms in cpu.items())}"
+        for what, cpu in (("list", result.list_all_cpu_ms), ("mixed", result.mixed_cpu_ms))
     ]
     return "\n".join([*lines, f"errors: {result.errors}; load average before: {result.load_average_before:.2f}"])
 
