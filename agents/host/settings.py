@@ -28,7 +28,7 @@ class HostSettings(Model):
     helper_command: tuple[str, ...] = (sys.executable, "-m", "agents.main", "target", "--config-stdin")
     adapt_command: tuple[str, ...] = (sys.executable, "-m", "agents.main", "adapt")
     helper_image: Path | None = None
-    helper_memory_bytes: int = Field(default=1 << 30, ge=512 << 20)
+    helper_memory_bytes: int = Field(default=2 << 30, ge=1 << 30)
     helper_cpu_count: int = Field(default=2, ge=1)
     helper_bus_url: str = ""
     helper_ca_file: Path | None = None
