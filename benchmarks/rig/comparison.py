@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
@@ -15,7 +14,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final, NoReturn
+from typing import Final
 
 from benchmarks.rig import isolation
 from benchmarks.rig.contenders import BareTcp, Contender, Copy, OwnCopy, Place, RsyncOverSsh, TarOverSsh
@@ -71,8 +70,6 @@ def run(module: str, cases: Sequence[Case], arguments: Sequence[str]) -> int:
     if not options.isolated:
         isolation.enter(module, arguments)
     isolation.set_up()
-    # So that everything is cleaned up when somebody ends it.
-    signal.signal(signal.SIGTERM, _leave)
     said = []
     for case in cases:
         chosen = Measurement(module, case, options)
@@ -234,7 +231,3 @@ def _parse(module: str, arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--output", type=Path, default=RESULTS, help="folder for the results")
     parser.add_argument(isolation.ISOLATED, action="store_true", help=argparse.SUPPRESS)
     return parser.parse_args(arguments)
-
-
-def _leave(_number: int, _frame: object) -> NoReturn:
-    raise SystemExit(143)
