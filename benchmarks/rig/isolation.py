@@ -65,6 +65,7 @@ def new_disk(folder: Path, size_bytes: int, *, inodes: int) -> Iterator[Path]:
         point.joinpath("lost+found").rmdir()
         yield point
     finally:
-        subprocess.run(["umount", str(point)], check=True)
+        # Lazily: when a benchmark is ended, a peer may still be writing; the disk goes with its last file.
+        subprocess.run(["umount", "--lazy", str(point)], check=True)
         image.unlink()
         point.rmdir()
