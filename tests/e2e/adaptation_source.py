@@ -185,7 +185,7 @@ def make_replica(folder: Path, layout: TargetLayout, tarball: Path | None = None
     (root / "etc/initramfs-tools/conf.d").mkdir(parents=True, exist_ok=True)
     (root / "etc/initramfs-tools/conf.d/resume").write_text("RESUME=/dev/sda5\n")
     (root / "etc/initramfs-tools/initramfs.conf").write_text("MODULES=most\nCOMPRESS=zstd\n")
-    if not (root / "usr/sbin/grub-mkconfig").exists():
+    if not (root / "usr/lib/grub/i386-pc/boot.img").exists():
         _write_legacy_menu(root)
     # Services of a platform that was left: both would be seen to fail.
     for place in ("lib/systemd/system/waagent.service", "etc/systemd/system/aegis.service"):
