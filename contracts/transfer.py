@@ -30,7 +30,9 @@ class TransferProgress(Model):
     bytes_sent: on the wire, in this call. rate_bytes_s: of contents, over the last interval;
     smoothed_rate_bytes_s over about ten seconds. seconds_left: None while there is no rate.
     compression_ratio: contents divided by what travelled for them. is_stalled: no sign of life from the
-    target for longer than expected, or the link is being re-made.
+    target for longer than expected, or the link is being re-made. lag_s: age of the oldest change on the source that
+    the target has not on its disk; None where the source's kernel does not tell of changes, and before the target
+    was in step for the first time.
     """
 
     task_id: str
@@ -48,6 +50,7 @@ class TransferProgress(Model):
     compression_ratio: float = 1.0
     is_stalled: bool = False
     seconds: float = 0.0
+    lag_s: float | None = None
 
 
 class SkippedPath(Model):

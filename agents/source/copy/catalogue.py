@@ -40,6 +40,8 @@ CREATE UNIQUE INDEX IF NOT EXISTS entry_place ON entry (parent, name, volume) WH
 CREATE INDEX IF NOT EXISTS entry_inode ON entry (volume, inode);
 CREATE INDEX IF NOT EXISTS entry_pending ON entry (volume, kind) WHERE is_pending;
 CREATE INDEX IF NOT EXISTS entry_staged ON entry (volume) WHERE parent = -1;
+CREATE INDEX IF NOT EXISTS entry_racy ON entry (volume) WHERE is_racy;
+CREATE TABLE IF NOT EXISTS directory (row INTEGER PRIMARY KEY, generation INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS chunk (
     row INTEGER, number INTEGER, sequence INTEGER, hashes BLOB, PRIMARY KEY (row, number)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS frame (sequence INTEGER PRIMARY KEY, wire_bytes INTEGER NOT NULL);
@@ -120,10 +122,17 @@ class Catalogue:
         """The entries of a directory by name."""
         return {row.name: row for row in self._rows("WHERE parent = ? AND parent >= 0", directory)}
 
-    def held(self, directory: int) -> dict[bytes, Held]:
-        """By name, what tells whether an entry has changed: a third of the time that whole rows take."""
+    def held(self, directory: int, names: Iterable[bytes] | None = None) -> dict[bytes, Held]:
+        """By name, what tells whether an entry has changed: a third of the time that whole rows take.
+
+        names: only those, None for all.
+        """
         with self._lock:
-            return {item[0]: item[1:] for item in self._database.execute(_SELECT_HELD, (directory,))}
+            if names is None:
+                return {item[0]: item[1:] for item in self._database.execute(_SELECT_HELD, (directory,))}
+            query = _SELECT_HELD + " AND name = ?"
+            found = (self._database.execute(query, (directory, name)).fetchone() for name in names)
+            return {item[0]: item[1:] for item in found if item}
 
     def rows(self, numbers: Sequence[int]) -> dict[bytes, Row]:
         """Rows by the names of their entries, which are of one directory."""
@@ -132,6 +141,35 @@ class Catalogue:
             batch = numbers[start : start + _BATCH]
             found |= {row.name: row for row in self._rows(f"WHERE id IN ({', '.join('?' * len(batch))})", *batch)}
         return found
+
+    def directories(self, volume: int, inode: int, generation: int) -> list[Row]:
+        """The rows of a directory by what it is on the source; generation as `generation`. There are several while
+        one at its new place is known and its old place has not been looked at."""
+        found = [row for row in self.by_inode(volume, inode) if row.kind is EntryKind.DIRECTORY and row.parent >= 0]
+        return [row for row in found if self.generation(row.row) == generation]
+
+    def generation(self, directory: int) -> int | None:
+        """The inode generation of a directory when all its entries were last looked at."""
+        with self._lock:
+            query = "SELECT generation FROM directory WHERE row = ?"
+            found = self._database.execute(query, (directory,)).fetchone()
+        return int(found[0]) if found else None
+
+    def set_generation(self, directory: int, generation: int) -> None:
+        """Note that all entries of a directory are looked at."""
+        with self._lock:
+            self._database.execute("INSERT OR REPLACE INTO directory VALUES (?, ?)", (directory, generation))
+
+    def racy(self, volume: int, *, before_ns: int, limit: int) -> list[Row]:
+        """Some entries, directories aside, that may have changed unseen when they were read, and not since a time."""
+        where = "WHERE is_racy AND volume = ? AND parent >= 0 AND kind != ? AND ctime_ns < ? LIMIT ?"
+        return list(self._rows(where, volume, int(EntryKind.DIRECTORY), before_ns, limit))
+
+    def next_pass(self) -> int:
+        """A number for a pass over the volumes, above all earlier ones."""
+        number = self.fact("pass") + 1
+        self.set_fact("pass", number)
+        return number
 
     def get(self, number: int) -> Row | None:
         """A row by its number."""
@@ -154,6 +192,10 @@ class Catalogue:
         where = f"WHERE is_pending AND volume = ? AND kind {comparison} ? AND parent >= 0 AND id < ? "
         where += f"ORDER BY id DESC LIMIT {_BATCH}"
         return list(self._rows(where, volume, int(EntryKind.DIRECTORY), below))
+
+    def has_pending(self, volume: int) -> bool:
+        """Whether the end of the last round has left something to the next one."""
+        return bool(list(self._rows("WHERE is_pending AND volume = ? AND parent >= 0 LIMIT 1", volume)))
 
     def mark_pending(self, directory: int) -> None:
         """Note that a directory's metadata must be sent again, since something in it changes on the target."""
@@ -188,6 +230,7 @@ class Catalogue:
                 inner = self._database.execute(f"SELECT id FROM entry WHERE parent >= 0 AND parent IN ({marks})", batch)  # noqa: S608
                 waiting += [number for (number,) in inner.fetchall()]
                 self._database.execute(f"DELETE FROM chunk WHERE row IN ({marks})", batch)  # noqa: S608
+                self._database.execute(f"DELETE FROM directory WHERE row IN ({marks})", batch)  # noqa: S608
                 self._database.execute(f"DELETE FROM entry WHERE id IN ({marks})", batch)  # noqa: S608
 
     def forget_staged(self, volume: int) -> None:
@@ -251,6 +294,12 @@ class Catalogue:
     def durable_sequence(self) -> int:
         """The greatest sequence that the target has named durable, as far as it was written down."""
         return self.fact("folded_sequence")
+
+    @property
+    def changes(self) -> int:
+        """Grows with each row that is written."""
+        with self._lock:
+            return self._database.total_changes
 
     def lose(self, ranges: Sequence[tuple[int, int]]) -> int:
         """Mark what frames in the given ranges (inclusive) carried as not held; returns their wire bytes."""

@@ -49,6 +49,15 @@ class Exclusions:
         path = join(directory, name)
         return self._reasons.get(path) or (None if self.is_looked_at(path) else EXCLUDED)
 
+    def is_left_out(self, path: bytes) -> bool:
+        """Whether a directory of the volume is left out, by itself or by one above it."""
+        while path:
+            parent, _, name = path.rpartition(b"/")
+            if self.reason(parent, name):
+                return True
+            path = parent
+        return False
+
     def keeps(self, directory: bytes, name: bytes) -> bool:
         """Whether an entry that the target holds stays there as it is: it was copied before it was left out."""
         return self.reason(directory, name) == EXCLUDED

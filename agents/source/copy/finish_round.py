@@ -8,7 +8,7 @@ import time
 from agents.source.copy.channel import ORDER_STREAM
 from agents.source.copy.read_entry import read_opened
 from agents.source.copy.round_context import RoundContext
-from agents.source.copy.rows import Row
+from agents.source.copy.rows import Row, signed
 from agents.transfer.content import hash_xattrs
 from agents.transfer.entries import Entry, EntryKind, encode_group
 from agents.transfer.frames import HEADER, Kind
@@ -29,6 +29,7 @@ def finish_links(context: RoundContext) -> None:
             if first is None or first_path is None or path is None:
                 # Its first name went in mid-round: the next round sees this one as new.
                 context.catalogue.forget(row.row)
+                context.postpone(row.parent, (row.name,))
                 context.tally.vanish()
                 continue
             context.restructuring.link(first, first_path, row, path)
@@ -81,7 +82,9 @@ def _read_directory(context: RoundContext, row: Row) -> tuple[bytes, Entry] | No
     finally:
         os.close(descriptor)
     entry = reading.entry
-    if entry.kind is not EntryKind.DIRECTORY:
+    if entry.kind is not EntryKind.DIRECTORY or signed(reading.state.st_ino) != row.inode:
+        # Another directory has come in its place since: the next round finds both.
+        context.tally.vanish()
         return None
     row.take(reading.state, read_at_ns=time.time_ns())
     row.xattrs_hash, row.inode_flags = hash_xattrs(entry.xattrs), entry.inode_flags
@@ -91,4 +94,5 @@ def _read_directory(context: RoundContext, row: Row) -> tuple[bytes, Entry] | No
 
 def _first_name(context: RoundContext, row: Row) -> Row | None:
     names = context.catalogue.by_inode(row.volume, row.inode)
-    return next((name for name in names if not name.is_pending and name.sequence >= 0 and name.parent >= 0), None)
+    held = [name for name in names if not name.is_pending and name.sequence >= 0]
+    return next((name for name in held if context.catalogue.path(name.row) is not None), None)

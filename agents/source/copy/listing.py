@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import resource
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -75,6 +75,18 @@ class ListingsAhead:
             if not future.cancelled():
                 with suppress(OSError):
                     os.close(future.result().descriptor)
+
+
+def look_at(descriptor: int, names: Collection[bytes]) -> Listing:
+    """Only some names of an open directory, which the listing takes over. Raises OSError."""
+    return Listing(descriptor, os.fstat(descriptor), time.time_ns(), [(n, _look(descriptor, n)) for n in sorted(names)])
+
+
+def _look(directory: int, name: bytes) -> os.stat_result | None:
+    try:
+        return os.stat(name, dir_fd=directory, follow_symlinks=False)
+    except FileNotFoundError:
+        return None
 
 
 def _list(root: int, path: bytes) -> Listing:

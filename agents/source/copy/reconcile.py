@@ -10,16 +10,22 @@ _END = (1 << 63) - 1
 
 
 class Reconciliation:
-    """What was sent but is not held is marked as such; how much that is counts as sent again."""
+    """What was sent but is not held is marked as such; how much that is counts as sent again.
+
+    has_lost: something was, which only a walk finds again.
+    """
 
     def __init__(self, catalogue: Catalogue, tally: Tally) -> None:
         self._catalogue = catalogue
         self._tally = tally
+        self.has_lost = False
 
     def first_sequence(self, reply: HelloReply) -> int:
         """The first sequence of the session to be begun: above all that any session has used."""
         first = max(self._catalogue.last_sequence(), reply.highest_seen) + 1
+        before = self._catalogue.changes
         lost_bytes = self._catalogue.lose(self._lost_ranges(reply))
+        self.has_lost = self._catalogue.changes != before
         # More: frames that a killed source had not yet written down. Less: the target lost what it had called
         # durable. Both are sent again; not so what a target without a journal cannot count.
         unknown_bytes = reply.held_bytes - self._catalogue.held_bytes()

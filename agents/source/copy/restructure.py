@@ -33,7 +33,6 @@ class Restructuring:
         self._count = count
         self._operations: list[Operation] = []
         self._notes: list[Callable[[int], None]] = []
-        self._rows: set[int] = set()
 
     def stage(self, row: Row, path: bytes) -> None:
         """Take an entry out of the tree: removed at the end of the round unless it is found elsewhere."""
@@ -45,9 +44,10 @@ class Restructuring:
 
         self._add(Operation(Change.STAGE, self._volume, row.row, path), note)
 
-    def is_waiting(self, row: int) -> bool:
-        """Whether a change of an entry has not been sent yet."""
-        return row in self._rows
+    @property
+    def is_waiting(self) -> bool:
+        """Whether a change has not been sent yet, so that the catalogue does not know of it."""
+        return bool(self._operations)
 
     def move(self, row: Row, old_path: bytes | None, directory: Row, path: bytes, name: bytes) -> None:
         """Give an entry a new place at once; old_path None: it was taken out of the tree before."""
@@ -92,11 +92,9 @@ class Restructuring:
         for note in self._notes:
             note(sequence)
         self._operations, self._notes = [], []
-        self._rows.clear()
 
     def _add(self, operation: Operation, note: Callable[[int], None]) -> None:
         self._operations.append(operation)
         self._notes.append(note)
-        self._rows.add(operation.row)
         if len(self._operations) >= MAX_OPERATIONS:
             self.flush()

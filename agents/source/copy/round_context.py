@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 
 from agents.source.copy.catalogue import Catalogue
 from agents.source.copy.channel import Channel
@@ -10,19 +11,22 @@ from agents.source.copy.exclusions import Exclusions
 from agents.source.copy.restructure import Restructuring
 from agents.source.copy.sender import SenderPool
 from agents.source.copy.tally import Tally, VolumeCount
+from agents.source.tracking.volume_tracker import VolumeTracker
 from contracts.layout import CopyVolume
 
 
 @dataclass(frozen=True, kw_only=True)
 class RoundContext:
     """root: descriptor of the volume's root on the source. device: its st_dev. is_first: the catalogue held
-    nothing of this volume when the round began, so that nothing can have been moved or removed."""
+    nothing of this volume when the round began, so that nothing can have been moved or removed. pass_number: above
+    that of every earlier pass. tracker: of the volume, where it is followed. postponed: names by row of their
+    directory that could not be settled, which the next round must look at."""
 
     volume: CopyVolume
     root: int
     device: int
     is_first: bool
-    round_number: int
+    pass_number: int
     catalogue: Catalogue
     channel: Channel
     pool: SenderPool
@@ -30,3 +34,9 @@ class RoundContext:
     exclusions: Exclusions
     tally: Tally
     count: VolumeCount
+    tracker: VolumeTracker | None = None
+    postponed: dict[int, set[bytes]] = field(default_factory=dict)
+
+    def postpone(self, directory: int, names: Iterable[bytes]) -> None:
+        """Leave names to the next round."""
+        self.postponed.setdefault(directory, set()).update(names)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from dataclasses import dataclass
 
 from agents.transfer.entries import EntryKind
@@ -22,6 +23,11 @@ def signed(value: int) -> int:
     if -_HALF <= value < _HALF:
         return value
     return (value + _HALF) % (2 * _HALF) - _HALF
+
+
+def racy_before_ns() -> int:
+    """An entry that was last changed before this time shows a change of now."""
+    return time.time_ns() - RACY_NS
 
 
 @dataclass(slots=True)

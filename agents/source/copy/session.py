@@ -2,36 +2,44 @@
 
 from __future__ import annotations
 
-import os
 import ssl
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from agents.source.copy.catalogue import Catalogue
 from agents.source.copy.channel import Channel, ChannelSettings, SessionLostError
 from agents.source.copy.exclusions import Exclusions
+from agents.source.copy.following import Following
 from agents.source.copy.memory import return_large_buffers
 from agents.source.copy.rate_limit import MinuteOfDay, TokenBucket, local_minute
 from agents.source.copy.reconcile import Reconciliation
 from agents.source.copy.reporter import Reporter
-from agents.source.copy.restructure import Restructuring
-from agents.source.copy.round_context import RoundContext
-from agents.source.copy.sender import SenderPool
+from agents.source.copy.rounds import Rounds
 from agents.source.copy.tally import Tally
 from agents.source.copy.verify import Sample, VerificationSource, named_exclusions
-from agents.source.copy.volume_round import VolumeRound
+from agents.source.tracking.tracker import ChangeTracker
 from agents.transfer.messages import Hello, plan_digest
-from agents.transfer.paths import open_root
 from contracts.errors.code import MigrationError
-from contracts.errors.transfer import SOURCE_UNREADABLE, STOPPED
+from contracts.errors.transfer import STOPPED
 from contracts.layout import CopyVolume
 from contracts.speed_limit import SpeedLimit, SpeedLimits
 from contracts.transfer import CopySummary, TransferProgress, VerificationReport
 
 _MAX_PASSES = 4
 _DEFAULT_RETRY_S = 24 * 3600.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Lead:
+    """What a call has to work with. is_again: the target has turned out not to hold what it should. on_round: to be
+    called after each round but the last."""
+
+    rounds: Rounds
+    is_again: bool
+    on_round: Callable[[], object]
 
 
 class SourceSession:
@@ -44,7 +52,7 @@ class SourceSession:
     absolute, as the migrated system sees them. on_progress: called at most twice a second, and once at the end,
     from a thread of the session. rate_limit_bit_s: round the clock, when there are no speed_limits. only_paths: as
     in TransferCommand. minute_of_day: the clock that speed limits go by. retry_s: how long a lost target is tried
-    again before a call fails.
+    again before a call fails. tracker: outlives the session; without one, nothing is known of changes between calls.
     """
 
     def __init__(
@@ -64,12 +72,13 @@ class SourceSession:
         minute_of_day: MinuteOfDay = local_minute,
         on_progress: Callable[[TransferProgress], None],
         retry_s: float = _DEFAULT_RETRY_S,
+        tracker: ChangeTracker | None = None,
     ) -> None:
         return_large_buffers()
         self._task_id = task_id
         self._volumes = tuple(volumes)
-        self._mount_points = {volume.index: volume.mount_point for volume in volumes}
-        hello = Hello(task_id=task_id, role="source", plan_digest=plan_digest(self._mount_points))
+        mount_points = {volume.index: volume.mount_point for volume in volumes}
+        hello = Hello(task_id=task_id, role="source", plan_digest=plan_digest(mount_points))
         limits = speed_limits or SpeedLimits(otherwise=SpeedLimit(rate_bit_s=rate_limit_bit_s or None))
         self._rate_limit = TokenBucket(limits, minute_of_day=minute_of_day)
         self._only_paths = tuple(only_paths)
@@ -79,6 +88,13 @@ class SourceSession:
         self._catalogue_path = state_folder / "catalogue.sqlite"
         self._excludes, self._own_paths, self._swap_files = tuple(excludes), tuple(own_paths), tuple(swap_files)
         self._on_progress = on_progress
+        self._tracker = tracker or ChangeTracker()
+        if tracker:
+            tracker.follow(self._volumes)
+        # Anything that changes what is looked at; another value asks for a walk.
+        left_out = (self._excludes, self._own_paths, self._swap_files, self._only_paths)
+        self._scope = (str(state_folder), *("\n".join(paths) for paths in left_out))
+        self._is_finishing = threading.Event()
         self._lock = threading.Lock()
         self._channel: Channel | None = None
         self._is_stopping = False
@@ -88,14 +104,37 @@ class SourceSession:
 
         Raises MigrationError: SMS.TRANSFER.* or, from the target, SMS.TARGET.*.
         """
-        return self._run_round(0)
+        return self._run(0, lambda lead: lead.rounds.walk_all())
 
-    def sync(self, round_number: int) -> CopySummary:
+    def sync(self, round_number: int, *, by_changes: bool = False) -> CopySummary:
         """One sync round: what changed, came, went or moved since the last one. round_number: from 1, growing.
+
+        by_changes: look only at what the tracker knows to have changed, where it knows. Raises MigrationError as
+        copy does.
+        """
+
+        def work(lead: _Lead) -> None:
+            if by_changes and not lead.is_again:
+                lead.rounds.look_at_changes()
+            else:
+                lead.rounds.walk_all()
+
+        return self._run(round_number, work)
+
+    def follow(self, round_number: int) -> CopySummary:
+        """Sync rounds, one after the other, until finish_following; the counts are of all of them.
 
         Raises MigrationError as copy does.
         """
-        return self._run_round(round_number)
+        return self._run(
+            round_number,
+            lambda lead: Following(lead.rounds, self._tracker, lead.on_round).run(self._is_finishing),
+        )
+
+    def finish_following(self) -> None:
+        """End follow with the round that is under way and a last one; what is called later is not affected."""
+        self._is_finishing.set()
+        self._tracker.wake()
 
     def verify(self, sample: Sample | None = None) -> VerificationReport:
         """Have the target read everything back from its disk and compare it with what the last round read.
@@ -109,7 +148,7 @@ class SourceSession:
             swap_files=self._swap_files,
             only_paths=self._only_paths,
         )
-        tally = Tally(self._task_id, 0, self._volumes)
+        tally = self._new_tally(0)
         with self._catalogue() as catalogue:
             while True:
                 verification = VerificationSource(catalogue, self._volumes, self._exclusions, tally, chosen)
@@ -124,6 +163,7 @@ class SourceSession:
         """End the running call, and any later one, with SMS.TRANSFER.STOPPED."""
         with self._lock:
             self._is_stopping = True
+            self.finish_following()
             if self._channel:
                 self._channel.stop()
 
@@ -143,73 +183,72 @@ class SourceSession:
             if self._channel:
                 self._channel.use_tls(tls)
 
-    def _run_round(self, round_number: int) -> CopySummary:
-        tally = Tally(self._task_id, round_number, self._volumes)
+    def _run(self, round_number: int, work: Callable[[_Lead], None]) -> CopySummary:
+        """work: called again when the target turns out not to hold what it should, and told so."""
+        tally = self._new_tally(round_number)
         sent = [0, 0, 0]
+        passes = 0
+        is_again = False
         with self._catalogue() as catalogue:
-            for _ in range(_MAX_PASSES):
+            while True:
                 lost: list[int] = []
                 try:
                     with self._open_channel(catalogue, tally, on_lost=lost.extend) as channel:
                         try:
-                            self._copy_volumes(catalogue, channel, tally, round_number)
+                            self._lead(catalogue, channel, tally, lost, work, is_again=is_again)
                         finally:
                             for index, value in enumerate(
                                 (channel.bytes_sent, channel.bytes_sent_again, channel.reconnects)
                             ):
                                 sent[index] += value
                 except SessionLostError:
-                    tally = self._again(tally)
+                    tally, is_again = self._again(tally), True
                     continue
-                if not lost:
+                passes += 1
+                if not self._forget(catalogue, lost) or passes == _MAX_PASSES:
                     break
-                for row in lost:
-                    catalogue.forget(row)
-                tally = self._again(tally)
+                tally, is_again = self._again(tally), True
             tally.stage = "done"
             self._on_progress(tally.progress(bytes_sent=sent[0], is_stalled=False))
         return tally.summary(bytes_sent=sent[0], bytes_sent_again=sent[1], reconnects=sent[2])
 
+    def _lead(
+        self,
+        catalogue: Catalogue,
+        channel: Channel,
+        tally: Tally,
+        lost: list[int],
+        work: Callable[[_Lead], None],
+        *,
+        is_again: bool,
+    ) -> None:
+        exclusions = {volume.index: self._exclusions(volume) for volume in self._volumes}
+        rounds = Rounds(self._volumes, exclusions, self._scope, catalogue, channel, tally, self._tracker)
+        try:
+            work(_Lead(rounds=rounds, is_again=is_again, on_round=lambda: bool(self._forget(catalogue, lost))))
+        finally:
+            rounds.close()
+
+    def _forget(self, catalogue: Catalogue, lost: list[int]) -> int:
+        """What the target does not have after all is new to the next walk, and the next round is one."""
+        rows = lost[:]
+        del lost[: len(rows)]
+        for row in rows:
+            catalogue.forget(row)
+        if rows:
+            self._tracker.give_up()
+        return len(rows)
+
+    def _new_tally(self, round_number: int) -> Tally:
+        tally = Tally(self._task_id, round_number, self._volumes)
+        tally.lag_s = self._tracker.lag_s
+        return tally
+
     def _again(self, tally: Tally) -> Tally:
         """A pass over the same round starts its counts anew, but for what was sent twice."""
-        following = Tally(self._task_id, tally.round_number, self._volumes)
+        following = self._new_tally(tally.round_number)
         following.bytes_resent = tally.bytes_resent
         return following
-
-    def _copy_volumes(self, catalogue: Catalogue, channel: Channel, tally: Tally, round_number: int) -> None:
-        pool = SenderPool(channel, catalogue, tally, self._mount_points)
-        try:
-            for volume in self._volumes:
-                root = self._open_volume(volume)
-                try:
-                    tally.stage = "copying"
-                    count = tally.of[volume.index]
-                    context = RoundContext(
-                        volume=volume,
-                        root=root,
-                        device=os.fstat(root).st_dev,
-                        is_first=catalogue.root(volume.index) is None,
-                        round_number=round_number,
-                        catalogue=catalogue,
-                        channel=channel,
-                        pool=pool,
-                        restructuring=Restructuring(volume.index, catalogue, channel, pool, count),
-                        exclusions=self._exclusions(volume),
-                        tally=tally,
-                        count=count,
-                    )
-                    VolumeRound(context).run()
-                finally:
-                    os.close(root)
-        finally:
-            pool.close()
-
-    def _open_volume(self, volume: CopyVolume) -> int:
-        try:
-            return open_root(volume.source_path)
-        except OSError as error:
-            reason = error.strerror or str(error)
-            raise MigrationError(SOURCE_UNREADABLE, path=volume.source_path, reason=reason) from error
 
     def _exclusions(self, volume: CopyVolume) -> Exclusions:
         return Exclusions(
@@ -245,7 +284,10 @@ class SourceSession:
         reporter = Reporter(catalogue, channel, tally, self._on_progress)
         try:
             reporter.start()
-            channel.open(Reconciliation(catalogue, tally).first_sequence)
+            reconciliation = Reconciliation(catalogue, tally)
+            channel.open(reconciliation.first_sequence)
+            if reconciliation.has_lost:
+                self._tracker.give_up()
             yield channel
         finally:
             with self._lock:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from contracts.layout import CopyVolume
@@ -68,7 +68,7 @@ class VolumeCount:
 
 @dataclass
 class Tally:
-    """All counts of a call. Threads add under the lock through the methods."""
+    """All counts of a call. Threads add under the lock through the methods. lag_s: asked for each report."""
 
     task_id: str
     round_number: int
@@ -83,6 +83,7 @@ class Tally:
     bytes_resent: int = 0
     changing: list[str] = field(default_factory=list)
     skipped: list[SkippedPath] = field(default_factory=list)
+    lag_s: Callable[[], float | None] = lambda: None
 
     def __post_init__(self) -> None:
         self._lock = threading.Lock()
@@ -162,6 +163,7 @@ class Tally:
             compression_ratio=self.raw_bytes / self.packed_bytes if self.packed_bytes else 1.0,
             is_stalled=is_stalled,
             seconds=now - self._began,
+            lag_s=self.lag_s(),
         )
 
     def summary(self, *, bytes_sent: int, bytes_sent_again: int, reconnects: int) -> CopySummary:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 
 from agents.target.receive.volume import Volume, unprotected
 from agents.target.receive.write_entries import flags_of, move_over, restore_flags
-from agents.transfer.paths import split
+from agents.transfer.paths import open_directory, split
 from agents.transfer.structure import Change, Operation
 
 
@@ -27,7 +28,7 @@ def _stage(volume: Volume, operation: Operation) -> bool:
     parent_path, name = split(operation.path)
     aside, staging = volume.staged_name(operation.row), volume.staging
     try:
-        with volume.directory(parent_path) as parent:
+        with _existing(volume, parent_path) as parent:
             unprotected(parent, name, lambda: os.rename(name, aside, src_dir_fd=parent, dst_dir_fd=staging))
     except FileNotFoundError:
         pass  # already aside, or never there: what was to go is gone
@@ -50,17 +51,19 @@ def _unstage(volume: Volume, operation: Operation) -> bool:
 
 
 def _rename(volume: Volume, operation: Operation) -> bool:
-    old_parent_path, old_name = split(operation.path)
-    with volume.directory(old_parent_path) as old_parent:
-        if _exists(old_parent, old_name):
-            _stage(volume, operation)
+    _stage(volume, operation)
     return _unstage(volume, operation)
 
 
 def _link(volume: Volume, operation: Operation) -> bool:
     old_parent_path, old_name = split(operation.path)
     parent_path, name = split(operation.new_path)
-    with volume.directory(old_parent_path) as old_parent, volume.directory(parent_path) as parent:
+    with ExitStack() as stack:
+        try:
+            old_parent = stack.enter_context(_existing(volume, old_parent_path))
+        except FileNotFoundError:
+            return False
+        parent = stack.enter_context(volume.directory(parent_path))
         if not _exists(old_parent, old_name):
             return False
         if _is_same(old_parent, old_name, parent, name):
@@ -75,6 +78,21 @@ def _link(volume: Volume, operation: Operation) -> bool:
         if flags:
             restore_flags(old_parent, old_name, flags)
     return True
+
+
+@contextmanager
+def _existing(volume: Volume, path: bytes) -> Iterator[int]:
+    """A directory from where something goes: none is made for that. Raises FileNotFoundError."""
+    try:
+        descriptor = open_directory(volume.root, path)
+    except OSError as error:
+        if error.errno in (errno.ENOTDIR, errno.ELOOP):
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT)) from error
+        raise
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
 
 
 def _hard_link(old_parent: int, old_name: bytes, parent: int, name: bytes) -> None:

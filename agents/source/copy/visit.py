@@ -1,0 +1,141 @@
+"""Looks at a directory of the source, all of it or some names, and hands what must be read to the pool."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Callable, Collection, Iterator
+
+from agents.source.copy.classify import Classifier, Findings
+from agents.source.copy.listing import Listing, ListingsAhead, look_at
+from agents.source.copy.round_context import RoundContext
+from agents.source.copy.rows import UNHELD, Row, signed
+from agents.source.copy.tally import shown
+from agents.source.copy.work import OpenDirectory, Work
+from agents.source.tracking.handles import generation
+from agents.transfer.entries import EntryKind
+from agents.transfer.hashing import CHUNK_BYTES
+from agents.transfer.paths import join, open_directory
+from contracts.errors.code import MigrationError
+from contracts.errors.transfer import SOURCE_UNREADABLE
+
+_WORK_ENTRIES = 256
+_LISTED_AHEAD = 16
+_UNKNOWN = -1
+_GONE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ESTALE)
+
+
+class DirectoryVisitor:
+    """Used by the thread that leads the round."""
+
+    def __init__(self, context: RoundContext) -> None:
+        self._context = context
+        self._catalogue = context.catalogue
+        self._classifier = Classifier(context)
+
+    def walk(self, path: bytes, row: Row, *, on_found: Callable[[Findings], None] = lambda _: None) -> Iterator[int]:
+        """A directory and everything below it, in bytewise order; yields the rows of the directories on the way."""
+        listings = ListingsAhead(self._context.root)
+        stack = [(path, row)]
+        try:
+            while stack:
+                path, row = stack.pop()
+                yield row.row
+                try:
+                    listing = _checked(listings.take(path), path, row)
+                except OSError as error:
+                    self.cannot_enter(path, row, error)
+                    continue
+                found = self._visit(listing, path, row, None)
+                on_found(found)
+                # The first by name must be taken first.
+                stack += [(join(path, inner.name), inner) for inner in reversed(found.directories)]
+                listings.expect([path for path, _ in stack[: -_LISTED_AHEAD - 1 : -1]])
+        finally:
+            listings.close()
+
+    def look_at(self, descriptor: int, path: bytes, row: Row, names: Collection[bytes]) -> Findings:
+        """Some names of a directory, whose descriptor goes over to this call. path: on the target."""
+        try:
+            listing = look_at(descriptor, names)
+        except OSError as error:
+            os.close(descriptor)
+            self.cannot_enter(path, row, error)
+            return Findings()
+        return self._visit(listing, path, row, names)
+
+    def open(self, path: bytes, row: Row) -> int:
+        """A directory as it was found. Raises OSError ENOENT when another one has come in its place since."""
+        descriptor = open_directory(self._context.root, path)
+        if signed(os.fstat(descriptor).st_ino) != row.inode:
+            os.close(descriptor)
+            raise _another()
+        return descriptor
+
+    def _visit(self, listing: Listing, path: bytes, row: Row, names: Collection[bytes] | None) -> Findings:
+        directory = OpenDirectory(listing.descriptor, volume=row.volume, path=path, row=row.row)
+        try:
+            is_known = row.sequence != UNHELD or row.is_pending
+            was = (row.is_pending, row.is_racy)
+            is_unchanged = row.is_unchanged(listing.state)
+            if not is_unchanged:
+                row.is_pending = True
+            row.take(listing.state, read_at_ns=listing.read_at_ns)
+            if not is_unchanged or was != (row.is_pending, row.is_racy):
+                self._catalogue.put((row,))
+            self._context.tally.seen(row.volume, 0)
+            found = self._classifier.classify(directory, row, listing, is_known=is_known, names=names)
+            if found.has_changes and not row.is_pending:
+                self._catalogue.mark_pending(row.row)
+            self._hand_over(directory, found.items)
+            self._catalogue.put([new for new in found.directories if new.sequence == UNHELD and not new.is_pending])
+            if names is None:
+                self._catalogue.set_generation(row.row, generation(listing.descriptor))
+            return found
+        except OSError as error:
+            self.cannot_enter(path, row, error)
+            return Findings()
+        finally:
+            directory.release()
+
+    def cannot_enter(self, path: bytes, row: Row, error: OSError) -> None:
+        """Note why a directory is left out. Raises MigrationError when it is the volume's root."""
+        context = self._context
+        if error.errno in _GONE and path:
+            context.tally.vanish()
+            # It may also have moved, unseen from here: whoever finds it again must look at all of it.
+            self._catalogue.set_generation(row.row, _UNKNOWN)
+            context.postpone(row.parent, (row.name,))
+        elif not path:
+            raise MigrationError(
+                SOURCE_UNREADABLE, path=context.volume.source_path, reason=error.strerror or error
+            ) from error
+        elif error.errno != errno.EXDEV:
+            shown_path = shown(context.volume.mount_point, path)
+            context.tally.skip(shown_path, "read_error", error.strerror or str(error))
+
+    def _hand_over(self, directory: OpenDirectory, items: list[Row]) -> None:
+        small: list[Row] = []
+        size = 0
+        for row in items:
+            if row.kind is EntryKind.REGULAR and row.size > CHUNK_BYTES:
+                self._context.pool.put(Work(directory, (row,), is_large=True))
+                continue
+            small.append(row)
+            size += row.size
+            if len(small) >= _WORK_ENTRIES or size >= CHUNK_BYTES:
+                self._context.pool.put(Work(directory, tuple(small)))
+                small, size = [], 0
+        if small:
+            self._context.pool.put(Work(directory, tuple(small)))
+
+
+def _checked(listing: Listing, path: bytes, row: Row) -> Listing:
+    if path and signed(listing.state.st_ino) != row.inode:
+        os.close(listing.descriptor)
+        raise _another()
+    return listing
+
+
+def _another() -> FileNotFoundError:
+    return FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))

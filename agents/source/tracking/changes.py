@@ -1,0 +1,46 @@
+"""What has changed and has not been looked at: names by directory, a bounded number of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Final
+
+MAX_NAMES: Final = 200_000
+"""About 40 MiB in the worst case; one walk costs less than so many single looks."""
+
+
+@dataclass(slots=True)
+class Changes:
+    """Names to be looked at. by_handle: of directories that events named. by_row: of directories by their number in
+    the catalogue, left over from an earlier round. written: handles of files, which may have names that no event
+    has named. oldest_at: monotonic time of the first of them, None for none."""
+
+    by_handle: dict[bytes, set[bytes]] = field(default_factory=dict)
+    by_row: dict[int, set[bytes]] = field(default_factory=dict)
+    written: set[bytes] = field(default_factory=set)
+    oldest_at: float | None = None
+    count: int = 0
+
+    def add(self, handle: bytes, name: bytes, written: bytes | None, *, at: float) -> None:
+        """Note a name, and what was written to by it."""
+        if written is not None and written not in self.written:
+            self.written.add(written)
+            self.count += 1
+        names = self.by_handle.setdefault(handle, set())
+        if name not in names:
+            names.add(name)
+            self.count += 1
+            if self.oldest_at is None:
+                self.oldest_at = at
+
+    def add_row(self, row: int, name: bytes, *, at: float) -> None:
+        """Note a name of a directory by its row."""
+        self.by_row.setdefault(row, set()).add(name)
+        self.count += 1
+        if self.oldest_at is None:
+            self.oldest_at = at
+
+    @property
+    def is_full(self) -> bool:
+        """Whether there are so many that a walk is better."""
+        return self.count >= MAX_NAMES
