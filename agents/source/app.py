@@ -10,6 +10,7 @@ from typing import Final, TypeVar
 from agents.session import AgentSession
 from agents.source.held import HeldSource
 from agents.source.network_check import measure
+from agents.source.tracking.tracker import ChangeTracker
 from agents.source.transfer_work import TransferWork, unexpected
 from agents.task_folder import TaskFolder, task_folders
 from contracts.cutover import CommandOutcome, CutoverOutcome, CutoverWork
@@ -64,6 +65,7 @@ class SourceAgent:
         self._waiting: dict[str, asyncio.Task[None]] = {}
         self._running: dict[str, TransferWork] = {}
         self._limits_known: dict[str, int] = {}
+        self._trackers: dict[str, ChangeTracker] = {}
         self._is_stopping = False
         self._publishing: set[asyncio.Task[None]] = set()
 
@@ -120,6 +122,7 @@ class SourceAgent:
             own_paths=self._own_paths,
             swap_files=[file.path for file in self._inventory.swap_file_headers],
             forbids_commands=self._forbids_commands,
+            tracker=self._trackers.setdefault(command.task_id, ChangeTracker()),
             on_progress=self._report,
         )
         self._running[command.task_id] = work
@@ -170,6 +173,9 @@ class SourceAgent:
         await self._stop(command.task_id)
         await self._release(command.task_id, "failed")
         self._limits_known.pop(command.task_id, None)
+        tracker = self._trackers.pop(command.task_id, None)
+        if tracker is not None:
+            await asyncio.to_thread(tracker.close)
         TaskFolder(self._state_folder, command.task_id).remove()
         return AgentResult(task_id=command.task_id, epoch=command.epoch, verb=command.VERB)
 

@@ -19,6 +19,7 @@ from agents.source.copy.wire_meter import WireMeter
 from agents.source.cutover import Cutover, final_rounds
 from agents.source.held import HeldSource
 from agents.source.load import LoadMeter
+from agents.source.tracking.tracker import ChangeTracker
 from agents.task_folder import TaskFolder
 from agents.transfer.tls import source_context
 from contracts.errors import Failure, MigrationError
@@ -46,7 +47,7 @@ class TransferWork:
     """Carries out one TransferCommand.
 
     roots: mount point to a private view of that file system. forbids_commands: why users' commands are not run on
-    this server, "" when they are. on_progress is called in the event loop.
+    this server, "" when they are. tracker: of the task, it outlives this work. on_progress is called in the event loop.
     """
 
     def __init__(
@@ -58,6 +59,7 @@ class TransferWork:
         own_paths: Sequence[str],
         swap_files: Sequence[str] = (),
         forbids_commands: str = "",
+        tracker: ChangeTracker | None = None,
         on_progress: OnProgress,
     ) -> None:
         self.command = command
@@ -66,6 +68,7 @@ class TransferWork:
         self._own_paths = own_paths
         self._swap_files = swap_files
         self._forbids_commands = forbids_commands
+        self._tracker = tracker
         self._cutover: Cutover | None = None
         self._on_progress = on_progress
         self._loop = asyncio.get_running_loop()
@@ -150,6 +153,7 @@ class TransferWork:
             speed_limits=_limits_of(command),
             only_paths=command.only_paths,
             on_progress=self._report,
+            tracker=self._tracker,
         )
         self._session = session
         # What was said while the session was being made.
@@ -165,7 +169,7 @@ class TransferWork:
                 last, work = final_rounds(session, command)
                 return result.model_copy(update={"summary": last, "cutover": work})
             case SyncVolumes():
-                return result.model_copy(update={"summary": session.sync(command.round_number)})
+                return result.model_copy(update={"summary": session.sync(command.round_number, by_changes=True)})
             case _:
                 return result.model_copy(update={"summary": session.copy()})
 
