@@ -68,13 +68,16 @@ def sync(
     overwrite_target: Annotated[
         bool, typer.Option("--overwrite-target", help="After a cutover: discard what was written on the target.")
     ] = False,
+    continuous: Annotated[
+        bool, typer.Option("--continuous", help="Go on, round after round, until `launch`, `cutover` or `stop`.")
+    ] = False,
     wait: WaitOption = False,
     data: DataOption = DEFAULT_DATA_FOLDER,
     output: OutputOption = OutputFormat.TABLE,
 ) -> None:
-    """Copy what has changed on the source since the last round."""
-    wait_for = _if(wait, "LAUNCHED")
-    _act(data, task_id, TaskAction.SYNC, output, wait_for=wait_for, overwrite_target=overwrite_target)
+    """Copy what has changed on the source since the last round; `sms task show` names the lag."""
+    flags = {"overwrite_target": overwrite_target, "is_continuous": continuous}
+    _act(data, task_id, TaskAction.SYNC, output, wait_for=_if(wait, "LAUNCHED"), **flags)
 
 
 def launch(

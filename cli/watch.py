@@ -220,4 +220,6 @@ def progress_text(progress: TransferProgress, layout: TargetLayout) -> str:
         for disk, (done, total) in by_disk(progress, layout).items()
     )
     stalled = ", stalled" if progress.is_stalled else ""
+    if progress.lag_s is not None:
+        return f"{disks}, {size(progress.smoothed_rate_bytes_s)}/s, {progress.lag_s:.1f} s behind{stalled}"
     return f"{disks}, {size(progress.smoothed_rate_bytes_s)}/s, {duration(progress.seconds_left)} left{stalled}"

@@ -168,6 +168,8 @@ class TransferWork:
             case SyncVolumes() if command.is_final:
                 last, work = final_rounds(session, command)
                 return result.model_copy(update={"summary": last, "cutover": work})
+            case SyncVolumes() if command.is_continuous:
+                return result.model_copy(update={"summary": session.follow(command.round_number)})
             case SyncVolumes():
                 return result.model_copy(update={"summary": session.sync(command.round_number, by_changes=True)})
             case _:

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 from agents.source.copy.session import SourceSession
+from agents.source.tracking.tracker import ChangeTracker
 from agents.target.receive.server import TargetServer
 from agents.transfer.tls import source_context, target_context
 from benchmarks.rig.authority import Credentials
@@ -21,7 +22,8 @@ _RETRY_S = 10.0
 
 
 class EndSettings(Model):
-    """What an end is told. path: the tree to read, or the empty folder to fill. port: only for the source."""
+    """What an end is told. path: the tree to read, or the empty folder to fill. port: only for the source.
+    follows: sync rounds after the copy, until it is killed."""
 
     task_id: str
     path: str
@@ -29,6 +31,7 @@ class EndSettings(Model):
     credentials: Credentials
     address: str
     port: int = 0
+    follows: bool = False
 
 
 def run_target(settings: EndSettings) -> None:
@@ -65,11 +68,14 @@ def run_source(settings: EndSettings) -> None:
         own_paths=(),
         on_progress=lambda _: None,
         retry_s=_RETRY_S,
+        tracker=ChangeTracker() if settings.follows else None,
     )
     print("ready", flush=True)
     for number, _ in enumerate(sys.stdin):
         summary = session.sync(number) if number else session.copy()
         print(summary.model_dump_json(), flush=True)
+        if settings.follows:
+            session.follow(1)
 
 
 if __name__ == "__main__":

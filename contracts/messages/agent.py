@@ -216,12 +216,14 @@ class CopyVolumes(TransferCommand):
 
 class SyncVolumes(TransferCommand):
     """One sync round against the catalogue. Answers summary. is_final: rounds until the rest is small, numbered on
-    from round_number; the summary is the last one's, cutover has the others."""
+    from round_number; the summary is the last one's, cutover has the others. is_continuous: rounds follow each other
+    until another command for the task comes."""
 
     TYPE: ClassVar[str] = "sms.agent.command.sync"
     VERB: ClassVar[str] = "sync"
     round_number: int
     is_final: bool = False
+    is_continuous: bool = False
 
 
 class VerifyVolumes(TransferCommand):

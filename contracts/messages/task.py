@@ -112,7 +112,8 @@ class ActOnTask(Message):
     """Request ``task.act``. has_consent: the user has seen which disks are wiped (needed for the first start).
 
     overwrite_target: a sync after the cutover discards what was written on the target. is_quick, seed and
-    sample_percent: of a verification, as in VerificationReport; without a seed the service chooses one.
+    sample_percent: of a verification, as in VerificationReport; without a seed the service chooses one. is_continuous:
+    a sync goes on, round after round, until a launch, a cutover or a stop is asked for.
     """
 
     TYPE: ClassVar[str] = "sms.task.act"
@@ -122,6 +123,7 @@ class ActOnTask(Message):
     action: TaskAction
     has_consent: bool = False
     overwrite_target: bool = False
+    is_continuous: bool = False
     is_quick: bool = False
     seed: int | None = None
     sample_percent: float = 5.0

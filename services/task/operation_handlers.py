@@ -40,6 +40,7 @@ class OperationHandlers:
                 self._cause(request.action, envelope),
                 has_consent=request.has_consent,
                 overwrite_target=request.overwrite_target,
+                is_continuous=request.is_continuous,
                 verification=wish,
             )
 

@@ -266,7 +266,8 @@ def _copy(task: Task) -> AddressedCommand:
 def _sync(task: Task) -> AddressedCommand:
     fields = _transfer(task, also_excluded=ConfigurationKey.SYNC_EXCLUDE_DIR, only=ConfigurationKey.ONLY_SYNC_DIR)
     if task.leg is not Leg.CUTTING_OVER:
-        return _to_source(task, agent.SyncVolumes(**fields, round_number=task.round_number))
+        round_ = agent.SyncVolumes(**fields, round_number=task.round_number, is_continuous=task.is_following)
+        return _to_source(task, round_)
     settings = task.cutover_settings
     # An agent that does not know these commands must refuse them, not leave them out.
     if settings.touches_source:

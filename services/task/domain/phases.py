@@ -165,6 +165,9 @@ ACTIONS: Final[dict[tuple[Leg, TaskAction], Leg]] = {
     (Leg.LAUNCHED, TaskAction.LAUNCH): Leg.LAUNCHING_AGAIN,
     (Leg.LAUNCHED, TaskAction.VERIFY): Leg.VERIFYING,
     (Leg.LAUNCHED, TaskAction.FINISH): Leg.FINISHING,
+    # A source that syncs continuously ends that when it is told of another round, which these begin with.
+    (Leg.SYNCING, TaskAction.LAUNCH): Leg.SYNCING,
+    (Leg.SYNCING, TaskAction.CUTOVER): Leg.CUTTING_OVER,
     # These need a point only: neither a sync round that cannot end nor a launch that fails makes a copy useless.
     **{
         (leg, action): begun

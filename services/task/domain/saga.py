@@ -55,11 +55,13 @@ def act(
     *,
     has_consent: bool,
     overwrite_target: bool,
+    is_continuous: bool = False,
     stopped_by: Failure | None = None,
     verification: VerificationWish | None = None,
 ) -> Task:
-    """Do what a user asks. stopped_by: why a stop happens when it is not simply the user's wish. verification: what is
-    to be read, everything if it is not said; what follows a copy by itself always reads everything.
+    """Do what a user asks. is_continuous: of a sync, as in ActOnTask. stopped_by: why a stop happens when it is not
+    simply the user's wish. verification: what is to be read, everything if it is not said; what follows a copy by
+    itself always reads everything.
 
     Raises MigrationError SMS.TASK.* when the phase or the options forbid it.
     """
@@ -72,8 +74,10 @@ def act(
         changes |= {"is_cutting_over": True, "cutover": None, "is_source_held": False}
     changes["verification_wish"] = verification or VerificationWish()
     if action is TaskAction.SYNC:
-        changes["is_cutting_over"] = False
-    if action in {TaskAction.SYNC, TaskAction.CUTOVER}:
+        changes |= {"is_cutting_over": False, "is_following": is_continuous}
+    if action in {TaskAction.LAUNCH, TaskAction.CUTOVER}:
+        changes["is_following"] = False
+    if leg in {Leg.SYNCING, Leg.CUTTING_OVER} and action is not TaskAction.START:
         changes["round_number"] = task.round_number + 1
     if action is TaskAction.STOP:
         changes["resume_leg"] = _resume_leg(task)

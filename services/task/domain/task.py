@@ -102,6 +102,7 @@ class Task(Model):
     """One migration. version counts transitions; epoch counts begun steps, so that a late answer is known as one.
 
     resume_leg: where `start` goes from PAUSED or FAILED. is_cutting_over: the next launch is the cutover's.
+    is_following: the sync round that runs goes on until something else is asked for.
     failure: why the task rests where it does; kept in STOPPING for the PAUSED that follows. launch_failure: why
     there is no launched target to go back to after a verification. last_entry: the row of the history that the last
     transition adds (rows are kept apart, a record has a bounded size). operation: what the user asked for last.
@@ -129,6 +130,7 @@ class Task(Model):
     launch_failure: Failure | None = None
     resume_leg: Leg | None = None
     is_cutting_over: bool = False
+    is_following: bool = False
     is_cut_over: bool = False
     cutover_settings: CutoverSettings = CutoverSettings()
     cutover: CutoverReport | None = None

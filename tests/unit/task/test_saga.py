@@ -297,3 +297,21 @@ def test_rounds_of_a_cutover_are_numbered_on() -> None:
     assert [each.round_number for each in learned_here["rounds"]][-3:] == [1, 2, 3]
     assert learned_here["rounds"][-1].began_at == syncing.steps[Step.SYNC].began_at
     assert learned_here["round_number"] == 3
+
+
+def test_a_continuous_sync_goes_on_until_something_else_is_asked_for() -> None:
+    def wanted(task: Task) -> tuple[int, bool, bool]:
+        command = agent_command(run(task, until=Step.SYNC)[0])
+        assert command is not None
+        message = command.message
+        return message.round_number, message.is_continuous, message.is_final  # type: ignore[attr-defined]
+
+    following = act(launched(), TaskAction.SYNC, cause(0), has_consent=True, overwrite_target=False, is_continuous=True)
+    assert wanted(following) == (1, True, False)
+    following, _ = run(following, until=Step.SYNC)
+    assert wanted(ask(following, TaskAction.LAUNCH)) == (2, False, False)
+    assert run(ask(following, TaskAction.LAUNCH))[0].phase is Phase.LAUNCHED
+    assert wanted(ask(following, TaskAction.CUTOVER)) == (2, False, True)
+    assert run(ask(following, TaskAction.CUTOVER))[0].is_cut_over
+    stopped, _ = run(ask(following, TaskAction.STOP))
+    assert stopped.phase is Phase.PAUSED
