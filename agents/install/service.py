@@ -36,8 +36,8 @@ Restart=always
 RestartSec=2
 UMask=0077
 # The server's own work goes first.
-CPUWeight=50
-IOWeight=50
+CPUWeight=5
+IOWeight=10
 
 [Install]
 WantedBy=multi-user.target

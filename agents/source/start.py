@@ -19,6 +19,7 @@ from pydantic import ValidationError
 from agents.session import AgentSession, Credential, keep_log
 from agents.source.app import SourceAgent
 from agents.source.bind import private_roots
+from agents.source.courtesy import give_way
 from agents.source.inventory import collect
 from agents.source.inventory.windows import collect_windows
 from agents.version import VERSION
@@ -108,6 +109,7 @@ def run_source(options: SourceOptions) -> int:
         inventory = options.look()
     except OSError as error:
         raise MigrationError(AGENT_OPTIONS, reason=f"{error.filename}: {error.strerror}") from error
+    give_way()
     # Before any thread: a mount namespace belongs to the threads that exist when it is made.
     roots = private_roots(inventory.mounts) if not options.disks else {}
     return asyncio.run(_serve(options, inventory, roots))

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import ssl
-import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
-from typing import Final
 
 from agents.source.copy.rate_limit import local_minute
 from agents.source.copy.session import SourceSession
 from agents.source.copy.verify import Sample
 from agents.source.copy.wire_meter import WireMeter
+from agents.source.courtesy import place_of_task
 from agents.source.cutover import Cutover, final_rounds
 from agents.source.held import HeldSource
 from agents.source.load import LoadMeter
@@ -38,8 +35,6 @@ from contracts.messages.cutover import CutOver
 from contracts.speed_limit import SpeedLimit, SpeedLimits
 from contracts.transfer import TransferProgress, VerificationReport
 
-# By the task's priority, added to the agent's own: low, standard, high.
-_NICE: Final = {0: 10, 1: 0, 2: -5}
 OnProgress = Callable[[AgentProgress], None]
 
 
@@ -128,16 +123,9 @@ class TransferWork:
         )
 
     def _transfer_at_priority(self, result: AgentResult) -> AgentResult:
-        """The threads of the transfer inherit the nice value of the one that makes them, which goes back to a pool."""
-        thread = threading.get_native_id()
-        usual = os.getpriority(os.PRIO_PROCESS, thread)
-        with suppress(PermissionError):
-            os.setpriority(os.PRIO_PROCESS, thread, usual + _NICE.get(self.command.priority, 0))
-        try:
+        """The threads of the transfer inherit the place of the one that makes them."""
+        with place_of_task(self.command.priority, self.command.limits):
             return self._transfer(result)
-        finally:
-            with suppress(PermissionError):
-                os.setpriority(os.PRIO_PROCESS, thread, usual)
 
     def _transfer(self, result: AgentResult) -> AgentResult:
         command = self.command

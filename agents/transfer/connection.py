@@ -64,6 +64,13 @@ class Connection:
         again, segments = _SEGMENTS.unpack(facts)
         return segments, again
 
+    @property
+    def segment_bytes(self) -> int:
+        """What one packet carries at present; 0 when the kernel does not say."""
+        with contextlib.suppress(OSError):
+            return self._socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG)
+        return 0
+
     def set_timeout(self, timeout_s: float | None) -> None:
         """Limit of each read and write; None waits for ever (TCP itself still notices a dead peer)."""
         self._socket.settimeout(timeout_s)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import ClassVar, Literal
 
 from contracts.adaptation import AdaptationReport, TargetFacts
+from contracts.agent_limits import AgentLimits
 from contracts.base import Message, MessageKind, Model
 from contracts.cutover import CutoverWork
 from contracts.errors import Failure
@@ -193,7 +194,7 @@ class TransferCommand(AgentCommand):
 
     rate_limit_bit_s: outside the periods of speed_limits. only_paths: nothing but these and what is below them is
     looked at (everything when empty); what is left out stays on the target as it is. priority: 0 low, 1 standard,
-    2 high, among the source's own processes.
+    2 high, among the source's own processes. limits: of what the agent may take of its server meanwhile.
     """
 
     volumes: tuple[CopyVolume, ...]
@@ -205,6 +206,7 @@ class TransferCommand(AgentCommand):
     speed_limits: tuple[SpeedPeriod, ...] = ()
     only_paths: tuple[str, ...] = ()
     priority: int = 1
+    limits: AgentLimits = AgentLimits()
 
 
 class CopyVolumes(TransferCommand):

@@ -64,7 +64,7 @@ def test_overlapping_periods_end_with_the_services_own_refusal(sms: CommandLine,
 def test_settings_are_set_shown_and_removed(sms: CommandLine, task: str) -> None:
     found = sms.json("task", "config", task, "MIGRATE_EXCLUDE_DIR=/var/cache,/srv/tmp", "LINUX_CPU_LIMIT=50")
     assert [(one["key"], one["status"]) for one in found["settings"]] == [
-        ("LINUX_CPU_LIMIT", "RECORDED"),
+        ("LINUX_CPU_LIMIT", "ACTIVE"),
         ("MIGRATE_EXCLUDE_DIR", "ACTIVE"),
     ]
     assert [one["key"] for one in sms.json("task", "config", task, "LINUX_CPU_LIMIT=")["settings"]] == [

@@ -217,7 +217,7 @@ def test_settings_are_kept_and_say_whether_they_act(sdk_client: SmsClient, task:
     found = sdk_client.show_config_setting(ShowConfigSettingRequest(task_id=task))
     assert found.migrate_type == "LINUX_MIGRATE_FILE"
     assert [(c.config_key, c.config_value, c.config_status) for c in found.configurations] == [
-        ("LINUX_CPU_LIMIT", "50", "RECORDED"),
+        ("LINUX_CPU_LIMIT", "50", "ACTIVE"),
         ("MIGRATE_EXCLUDE_DIR", "/var/cache", "ACTIVE"),
     ]
     one = sdk_client.show_config_setting(ShowConfigSettingRequest(task_id=task, config_key="LINUX_CPU_LIMIT"))

@@ -325,6 +325,7 @@ class Channel:
                 connection.release()
             raise
         control.set_timeout(STALL_LIMIT_S)
+        settings.rate_limit.use_segment(control.segment_bytes)
         with self._condition:
             for old in self._connections:
                 old.release()

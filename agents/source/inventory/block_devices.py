@@ -94,9 +94,9 @@ def local_disk(name: str) -> DiskDevice | None:
 
 
 def local_disks() -> list[DiskDevice]:
-    """All disks of this machine with a medium, in the natural order of their names."""
+    """All disks of this machine with a medium, in the natural order of their names; none where /sys is not mounted."""
     found = []
-    for folder in sorted((SYS / "block").iterdir(), key=lambda entry: natural_key(entry.name)):
+    for folder in sorted((SYS / "block").glob("*"), key=lambda entry: natural_key(entry.name)):
         is_hidden = read_attribute(folder / "hidden") == "1"
         if _NOT_DISKS.match(folder.name) or is_hidden or not _number(folder / "size"):
             continue

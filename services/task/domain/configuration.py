@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from contracts.agent_limits import AgentLimits
 from contracts.errors import MigrationError
 from contracts.errors.task_settings import TASK_SETTING_INVALID, TASK_SETTING_UNKNOWN
 from contracts.task_settings import ConfigurationKey, ConfigurationSetting
@@ -67,6 +68,11 @@ def _no_word(value: str) -> str | None:
     return None if _WORD.fullmatch(value) else "it is no word"
 
 
+_LIMITS: Final = (
+    ConfigurationKey.LINUX_CPU_LIMIT,
+    ConfigurationKey.LINUX_MEM_LIMIT,
+    ConfigurationKey.LINUX_IO_LIMIT,
+)
 _FOLDERS: Final = "absolute paths of folders, separated by commas"
 _RULES: Final[dict[ConfigurationKey, _Rule]] = {
     ConfigurationKey.MIGRATE_EXCLUDE_DIR: _Rule(_no_paths, _FOLDERS, is_active=True),
@@ -80,9 +86,9 @@ _RULES: Final[dict[ConfigurationKey, _Rule]] = {
     ConfigurationKey.DYNAMIC_PORT: _Rule(_no_boolean, "true or false"),
     ConfigurationKey.NUM_PROCESS_MIGRATE: _Rule(_no_number(1, 64), "1 to 64"),
     ConfigurationKey.NUM_PROCESS_SYNC: _Rule(_no_number(1, 64), "1 to 64"),
-    ConfigurationKey.LINUX_CPU_LIMIT: _Rule(_no_number(1, 100), "1 to 100 (% of all CPUs)"),
-    ConfigurationKey.LINUX_MEM_LIMIT: _Rule(_no_number(1, 1 << 22), "1 to 4194304 (MB)"),
-    ConfigurationKey.LINUX_IO_LIMIT: _Rule(_no_number(1, 1 << 20), "1 to 1048576 (MB/s)"),
+    ConfigurationKey.LINUX_CPU_LIMIT: _Rule(_no_number(1, 100), "1 to 100 (% of all CPUs)", is_active=True),
+    ConfigurationKey.LINUX_MEM_LIMIT: _Rule(_no_number(1, 1 << 22), "1 to 4194304 (MB)", is_active=True),
+    ConfigurationKey.LINUX_IO_LIMIT: _Rule(_no_number(1, 1 << 20), "1 to 1048576 (MB/s)", is_active=True),
     ConfigurationKey.LINUX_BLOCK_COMPRESS_THREAD_NUM: _Rule(_no_number(1, 64), "1 to 64"),
     ConfigurationKey.LINUX_BLOCK_CACHE_SIZE: _Rule(_no_number(1, 1 << 20), "1 to 1048576 (MB)"),
     ConfigurationKey.INSTALL_PWD_AGENT: _Rule(_no_boolean, "true or false"),
@@ -121,3 +127,14 @@ def configured(
 def folders_of(settings: Sequence[ConfigurationSetting], *keys: ConfigurationKey) -> tuple[str, ...]:
     """The folders that these settings list."""
     return tuple(path for setting in settings if setting.key in keys for path in paths_in(setting.value))
+
+
+def agent_limits_of(settings: Sequence[ConfigurationSetting]) -> AgentLimits:
+    """What the source agent may take of its server."""
+    known = {setting.key: int(setting.value) for setting in settings if setting.key in _LIMITS}
+    memory_mb, io_mb_s = known.get(ConfigurationKey.LINUX_MEM_LIMIT), known.get(ConfigurationKey.LINUX_IO_LIMIT)
+    return AgentLimits(
+        cpu_percent=known.get(ConfigurationKey.LINUX_CPU_LIMIT),
+        memory_bytes=None if memory_mb is None else memory_mb << 20,
+        io_bytes_s=None if io_mb_s is None else io_mb_s * 1_000_000,
+    )

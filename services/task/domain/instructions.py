@@ -17,7 +17,7 @@ from contracts.messages.cutover import CutOver, ReleaseSource
 from contracts.messages.network import CheckNetwork
 from contracts.messages.target_provisioner import DiskRequest
 from contracts.task_settings import ConfigurationKey
-from services.task.domain.configuration import folders_of
+from services.task.domain.configuration import agent_limits_of, folders_of
 from services.task.domain.kernel_needs import kernel_needs
 from services.task.domain.phases import SOURCE_IS_BUSY, Leg, Step
 from services.task.domain.task import Task
@@ -304,6 +304,7 @@ def _transfer(
         "speed_limits": task.speed_periods,
         "only_paths": folders_of(task.configuration, only) if only else (),
         "priority": task.priority,
+        "limits": agent_limits_of(task.configuration),
     }
 
 

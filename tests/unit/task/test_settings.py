@@ -86,6 +86,7 @@ def test_the_tables_of_this_test_name_every_key() -> None:
 def test_each_key_is_kept_and_says_whether_it_acts(key: str, value: str) -> None:
     (kept,) = configured((), [setting(key, value)])
     acting = {"MIGRATE_EXCLUDE_DIR", "SYNC_EXCLUDE_DIR", "ONLY_SYNC_DIR", "CONSISTENCY_DIR"}
+    acting |= {"LINUX_CPU_LIMIT", "LINUX_MEM_LIMIT", "LINUX_IO_LIMIT"}
     assert (kept.value, kept.status) == (value, "ACTIVE" if key in acting else "RECORDED")
 
 

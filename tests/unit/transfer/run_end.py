@@ -20,7 +20,7 @@ def main() -> None:
     if role == "target":
         server = TargetServer(
             task_id="task-1",
-            listen=("127.0.0.1", settings["port"]),
+            listen=(settings.get("address", "127.0.0.1"), settings["port"]),
             tls=target_context(**settings["target_tls"]),
             volumes={0: Path(settings["target"])},
             mount_points={0: "/"},
@@ -38,7 +38,7 @@ def main() -> None:
     session = SourceSession(
         task_id="task-1",
         volumes=[volume],
-        endpoints=[("127.0.0.1", settings["port"])],
+        endpoints=[(settings.get("address", "127.0.0.1"), settings["port"])],
         tls=source_context(**settings["source_tls"]),
         state_folder=state,
         excludes=(),
