@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
@@ -16,6 +18,8 @@ from contracts.errors.transfer import PEER_REFUSED
 
 # OpenSSL's SSL_OP_PRIORITIZE_CHACHA, which the ssl module names only from Python 3.12 on.
 _OP_PRIORITIZE_CHACHA = 1 << 21
+# Since Linux 2.6.11; a write of less never waits.
+_PIPE_BYTES = 64 << 10
 Role = Literal["source", "target"]
 _USAGE = {"source": ExtendedKeyUsageOID.CLIENT_AUTH, "target": ExtendedKeyUsageOID.SERVER_AUTH}
 
@@ -72,14 +76,28 @@ def _fill(context: ssl.SSLContext, certificate: str, key: str, authority: str) -
     context.verify_mode = ssl.CERT_REQUIRED
     context.options |= ssl.OP_NO_TICKET | ssl.OP_NO_COMPRESSION
     context.load_verify_locations(cadata=authority)
-    # The ssl module takes a key only from a file: one in memory, gone before this returns.
-    descriptor = os.memfd_create("channel", os.MFD_CLOEXEC)
-    try:
-        os.write(descriptor, (certificate.strip() + "\n" + key.strip() + "\n").encode())
-        context.load_cert_chain(f"/proc/self/fd/{descriptor}")
-    finally:
-        os.close(descriptor)
+    # The ssl module takes a key only from a file: pipes are files that no disk ever holds. A file in memory would do as
+    # well, but memfd_create came with Linux 3.17.
+    with _pipe_with(certificate) as certificate_path, _pipe_with(key) as key_path:
+        context.load_cert_chain(certificate_path, key_path)
     return context
+
+
+@contextmanager
+def _pipe_with(text: str) -> Iterator[str]:
+    """The path of a pipe that holds a text and its end, to be read once. Raises ValueError for more than it takes."""
+    data = (text.strip() + "\n").encode()
+    if len(data) > _PIPE_BYTES:
+        raise ValueError(f"{len(data)} bytes; a pipe takes {_PIPE_BYTES}")
+    reading, writing = os.pipe()
+    try:
+        try:
+            os.write(writing, data)
+        finally:
+            os.close(writing)
+        yield f"/proc/self/fd/{reading}"
+    finally:
+        os.close(reading)
 
 
 def _has_aes() -> bool:

@@ -66,7 +66,7 @@ def test_what_is_on_the_wire_is_the_limit_within_three_percent(tmp_path: Path, l
     settings = {
         "address": ADDRESSES[1],
         "port": 47_321,
-        "state": str(tmp_path),
+        "state": str(tmp_path / "state"),
         "source": str(source),
         "target": str(target),
         "source_tls": authority.leaf("source"),
