@@ -1,0 +1,75 @@
+"""The target loses its power in mid-copy: its file system forgets what it had not written down."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import struct
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from test_resume import MIB, Ends
+from transfer_kit import differences, snapshot
+
+pytestmark = pytest.mark.root
+RATE_MIB_S = 40
+# Of EXT4_IOC_SHUTDOWN and XFS_IOC_GOINGDOWN, which are one: not even the journal is written.
+SHUTDOWN, WITHOUT_JOURNAL = 0x8004587D, 2
+COMMANDS = {"ext4": ("mkfs.ext4", "-q"), "xfs": ("mkfs.xfs", "-q")}
+
+
+class Disk:
+    """A file system on a loop device that can be cut off."""
+
+    def __init__(self, folder: Path, point: Path, kind: str) -> None:
+        self.image, self.point = folder / "disk.img", point
+        with open(self.image, "wb") as file:
+            file.truncate(600 * MIB)
+        subprocess.run([*COMMANDS[kind], str(self.image)], check=True, capture_output=True)
+        self.mount()
+
+    def mount(self) -> None:
+        subprocess.run(["mount", "-o", "loop", str(self.image), str(self.point)], check=True)
+
+    def cut(self) -> None:
+        descriptor = os.open(self.point, os.O_RDONLY)
+        try:
+            fcntl.ioctl(descriptor, SHUTDOWN, struct.pack("I", WITHOUT_JOURNAL))
+        finally:
+            os.close(descriptor)
+
+    def unmount(self) -> None:
+        subprocess.run(["umount", str(self.point)], check=True)
+
+
+@pytest.fixture
+def ends(tmp_path: Path) -> Iterator[Ends]:
+    ends = Ends(tmp_path, rate_limit_bit_s=8 * RATE_MIB_S * MIB, applied_survives=False)
+    yield ends
+    ends.close()
+
+
+@pytest.mark.parametrize("kind", ["ext4", "xfs"])
+def test_power_cut_of_the_target_costs_what_was_not_on_its_disk(ends: Ends, tmp_path: Path, kind: str) -> None:
+    disk = Disk(tmp_path, ends.target, kind)
+    try:
+        target = ends.start("target")
+        source = ends.start("source")
+        ends.wait_sent(source, 80 * MIB)
+        disk.cut()
+        target.kill()
+        target.wait()
+        disk.unmount()
+        disk.mount()
+        ends.start("target")
+        summary = ends.finish(source)
+        print(kind, "bytes_resent", summary.bytes_resent)  # noqa: T201 - the figure is reported
+        # 64 MiB or what two seconds send, whichever is more.
+        assert summary.bytes_resent <= max(64, 2 * RATE_MIB_S) * MIB
+        hidden = (b"lost+found",)
+        assert differences(snapshot(ends.source), snapshot(ends.target, leave_out=hidden)) == []
+    finally:
+        ends.close()
+        disk.unmount()
