@@ -126,7 +126,7 @@ def verification(
         *boot_menu_checks(tree, inputs, system),
         *fstab_checks(tree, inputs.references),
         *storage_checks(tree, inputs),
-        *boot_code_checks(inputs, boot_code),
+        *boot_code_checks(inputs, boot_code, is_old=system.boot_menu == "grub_legacy"),
         *(efi_checks(tree, inputs) if inputs.facts.firmware == "UEFI" else ()),
         *network_checks(tree, inputs),
         *stale_device_checks(tree),

@@ -18,10 +18,15 @@ _UNREADABLE: Final = {
     "btrfs": frozenset({"raid-stripe-tree", "extent-tree-v2"}),
     "vfat": frozenset(),
 }
+# GRUB 0.97 with the patches for ext4 says "Error 17" of a file system with 64-bit block numbers.
+_UNREADABLE_BY_OLD: Final = frozenset({"64bit", "metadata_csum_seed", "meta_bg"})
 
 
-def boot_code_checks(inputs: Inputs, written: tuple[WriteDisk, ...]) -> tuple[AdaptationCheck, ...]:
-    """written: what step S13 planned."""
+def boot_code_checks(
+    inputs: Inputs, written: tuple[WriteDisk, ...], *, is_old: bool = False
+) -> tuple[AdaptationCheck, ...]:
+    """written: what step S13 planned. is_old: by GRUB before version 2."""
+    readable = grub_reads_boot(inputs, is_old=is_old)
     disk = system_disk(inputs)
     if disk is None or not written:
         return ()
@@ -35,20 +40,21 @@ def boot_code_checks(inputs: Inputs, written: tuple[WriteDisk, ...]) -> tuple[Ad
         if raw.read(2) != _BOOT_SIGNATURE:
             reason = "the first sector has no boot signature"
     if reason:
-        return failed(BOOTCODE_MISSING, disk=disk.name, reason=reason), grub_reads_boot(inputs)
+        return failed(BOOTCODE_MISSING, disk=disk.name, reason=reason), readable
     if disk.table == "mbr" and active_partition(disk) is None:
         # GRUB does not need the flag; some firmware does.
-        return failed(BOOTCODE_MISSING, "W", disk=disk.name, reason="no partition is active"), grub_reads_boot(inputs)
-    return passed(BOOTCODE_MISSING), grub_reads_boot(inputs)
+        return failed(BOOTCODE_MISSING, "W", disk=disk.name, reason="no partition is active"), readable
+    return passed(BOOTCODE_MISSING), readable
 
 
-def grub_reads_boot(inputs: Inputs) -> AdaptationCheck:
+def grub_reads_boot(inputs: Inputs, *, is_old: bool = False) -> AdaptationCheck:
     """Whether GRUB's driver knows every feature of the file system with the kernels."""
     boot = inputs.references.boot
     if boot is None:
         return passed(FS_GRUB)
     kind = "ext4" if boot.file_system.kind.startswith("ext") else boot.file_system.kind
-    unreadable = sorted(_UNREADABLE.get(kind, frozenset()) & set(boot.file_system.features))
+    unknown = _UNREADABLE.get(kind, frozenset()) | (_UNREADABLE_BY_OLD if is_old else frozenset())
+    unreadable = sorted(unknown & set(boot.file_system.features))
     if kind not in _UNREADABLE or unreadable:
         point = boot.volume.mount_point if boot.volume is not None else "/boot"
         return failed(FS_GRUB, mount_point=point, kind=kind, features=", ".join(unreadable) or "no driver")
