@@ -32,6 +32,7 @@ _RESULT: Final = Path(__file__).parent / "results" / "source-load.json"
 _TASK: Final = "benchmark"
 _SOURCE_CPU, _TARGET_CPU = "0", "1"
 _MANNERS: Final = ("default", "equal")
+_LOOPBACK: Final = "127.0.0.1"
 _GOAL: Final = 0.9
 # Threads in a system call stop, and start, a little later.
 _SETTLE_S: Final = 0.2
@@ -136,9 +137,14 @@ def _copying(folder: Path, manner: str) -> Iterator[subprocess.Popen[str]]:
         serving = _start(_TARGET_CPU, ["benchmarks.rig.copy_end", "target"])
         sending = _start(_SOURCE_CPU, ["benchmarks.rig.polite_end", manner])
         try:
-            fields = {"task_id": _TASK, "state_folder": memory, "path": str(target)}
+            fields = {"task_id": _TASK, "address": _LOOPBACK, "state_folder": memory, "path": str(target)}
             port = int(_talk(serving, EndSettings(**fields, credentials=authority.issue("target"))))
-            fields = {"task_id": _TASK, "state_folder": str(state), "path": str(folder / "source")}
+            fields = {
+                "task_id": _TASK,
+                "address": _LOOPBACK,
+                "state_folder": str(state),
+                "path": str(folder / "source"),
+            }
             _talk(sending, EndSettings(**fields, credentials=authority.issue("source"), port=port))
             _tell(sending, "copy")
             time.sleep(1)
