@@ -13,6 +13,7 @@ SEED := $(shell od -An -N4 -tu4 /dev/urandom | tr -d ' ')
 endif
 TESTS ?= tests
 DATA ?= .sms-demo
+BENCHMARKS := $(subst _,-,$(patsubst benchmarks/%.py,%,$(filter-out %/__init__.py,$(wildcard benchmarks/*.py))))
 
 .PHONY: help install lint format test test-only test-long coverage demo demo-chaos agent helper-image bench compose-test \
         generate publish-contracts lock clean clean-cache
@@ -60,10 +61,10 @@ agent: install ## build the agent as one self-contained file (cached by what it 
 helper-image: install ## build the image of the helper VM, with the agent inside (cached by what it is built from)
 	@$(PYTHON) -m agents.helper_image
 
-bench: install ## one benchmark: make bench BENCH=copy
-	@test -n "$(BENCH)" || { echo "say which: make bench BENCH=name; there are:" \
-	  "$$(ls benchmarks/*.py 2>/dev/null | xargs -rn1 basename -s .py | tr '\n' ' ')" >&2; exit 2; }
-	@$(PYTHON) -m benchmarks.$(subst -,_,$(BENCH))
+bench: install ## every benchmark, for hours, or one: make bench BENCH=full-copy
+	@missed=""; for name in $(or $(BENCH),$(BENCHMARKS)); do echo "== $$name"; \
+	  $(PYTHON) -m "benchmarks.$${name//-/_}" || missed+=" $$name"; done; \
+	  test -z "$$missed" || { echo "failed, or missed a goal:$$missed" >&2; exit 1; }
 
 compose-test: install ## the containers of docker-compose.yml with locally built images: up, one agent, down
 	@scripts/install.sh --with-docker
