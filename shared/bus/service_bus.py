@@ -259,6 +259,10 @@ class ServiceBus:
         await self._broker.start()
         for subscription in self._core:
             await subscription.start(self._client())
+        # Whoever has waited for the start may ask at once: the bus has taken the subscriptions. One that is away takes
+        # them when it is back.
+        with suppress(NatsError, TimeoutError):
+            await self._client().flush()
         for batches in self._batches:
             receiving = asyncio.create_task(batches.run(), name=f"batches-{batches.config.durable_name}")
             receiving.add_done_callback(self._on_receiving_ended)
