@@ -104,7 +104,7 @@ class Machine(Model):
             python=platform.python_version(),
             rsync=_first_line(["rsync", "--version"]),
             ssh=_first_line(["ssh", "-V"]),
-            zstd=_first_line(["zstd", "--version"]),
+            zstd=_first_line(["zstd", "--version"]).partition(", by")[0],
             tar=_first_line(["tar", "--version"]),
         )
 
