@@ -260,8 +260,9 @@ class ServiceBus:
         for subscription in self._core:
             await subscription.start(self._client())
         # Whoever has waited for the start may ask at once: the bus has taken the subscriptions. One that is away takes
-        # them when it is back.
+        # them when it is back. Twice, since the client's ping overtakes what it has not written yet.
         with suppress(NatsError, TimeoutError):
+            await self._client().flush()
             await self._client().flush()
         for batches in self._batches:
             receiving = asyncio.create_task(batches.run(), name=f"batches-{batches.config.durable_name}")
