@@ -119,7 +119,8 @@ class Cutover:
             )
             held = self._held.note(held.model_copy(update={"before": (*held.before[: number - 1], outcome)}))
             self._note(before=held.before, before_s=round(time.monotonic() - began, 3))
-            if outcome.exit_code:
+            # A program may end well when it is told to, with its work half done.
+            if outcome.exit_code or outcome.is_timeout:
                 raise _failed(outcome, command, self._command.task_id)
         self._held.note(held.model_copy(update={"is_before_done": True}))
         self._note(before=held.before, before_s=round(sum(each.seconds for each in held.before), 3))

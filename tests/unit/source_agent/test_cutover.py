@@ -136,6 +136,18 @@ def test_a_command_that_fails_ends_the_cutover_and_gives_the_server_back(
     assert held.state() is None
 
 
+def test_a_command_that_ends_well_only_because_its_time_is_up_has_failed(
+    log: Path, held: HeldSource, tmp_path: Path
+) -> None:
+    patient = SourceCommand(script="trap 'exit 0' TERM; while :; do sleep 0.1; done", timeout_s=1)
+    work = cutover(command(tmp_path, before=(patient,)), Session(log, (2,)), held, tmp_path)
+    with pytest.raises(MigrationError) as failed:
+        work.carry_out()
+    assert failed.value.code == "SMS.CUTOVER.COMMAND_FAILED"
+    assert "too long" in failed.value.failure.cause
+    assert work.work.before[0].exit_code == 0
+
+
 def test_a_last_round_that_fails_gives_the_server_back(log: Path, held: HeldSource, tmp_path: Path) -> None:
     asked = command(tmp_path, before=(says(log, "stop"),), after=(says(log, "start"),))
     with pytest.raises(MigrationError, match=r"SMS\.TRANSFER\.STOPPED"):
