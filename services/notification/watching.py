@@ -51,11 +51,13 @@ class Watcher:
         for account, watch, version in active:
             if account not in channels:
                 channels[account] = await self._channels.all(account)
-            quiet_s = self._movement.watch(account, watch, now_s=time.monotonic())
-            await self._look(account, watch, version, channels[account], quiet_s)
+            await self._look(account, watch, version, channels[account])
 
-    async def _look(self, account: str, watch: Watch, version: int, channels: list[Channel], quiet_s: float) -> None:
-        new, told = look(watch, channels, now=self._clock(), quiet_s=quiet_s)
+    async def _look(self, account: str, watch: Watch, version: int, channels: list[Channel]) -> None:
+        now_s = time.monotonic()
+        quiet_s = self._movement.watch(account, watch, now_s=now_s)
+        lag_s = self._movement.lag_s(account, watch.task_id, now_s=now_s)
+        new, told = look(watch, channels, now=self._clock(), quiet_s=quiet_s, lag_s=lag_s)
         if new == watch:
             return
         deliveries = await self._outbound.deliveries(account, told)

@@ -13,12 +13,14 @@ Key = tuple[str, str]
 
 
 class Mark(Model):
-    """Where a transfer was when it moved last. began_at: which transfer. Seconds of a monotonic clock."""
+    """Where a transfer was when it moved last. began_at: which transfer. Seconds of a monotonic clock. in_step_at_s:
+    until when the target has everything, by the source's own word; None while the source does not know."""
 
     server_id: str
     began_at: datetime | None
     moved_at_s: float
     position: tuple[str, int, int, int] = ("", 0, 0, 0)
+    in_step_at_s: float | None = None
 
 
 class Movement:
@@ -38,6 +40,11 @@ class Movement:
             self._marks[account, watch.task_id] = mark
         return now_s - mark.moved_at_s
 
+    def lag_s(self, account: str, task_id: str, *, now_s: float) -> float | None:
+        """Age of the oldest change that the target has not, as the source says while it is told of changes."""
+        mark = self._marks.get((account, task_id))
+        return None if mark is None or mark.in_step_at_s is None else now_s - mark.in_step_at_s
+
     def forget_all_but(self, keys: set[Key]) -> None:
         """Tasks that have ended, or are another replica's memory."""
         for key in self._marks.keys() - keys:
@@ -49,5 +56,8 @@ class Movement:
         if mark is None or mark.server_id != agent_id:
             return
         position = (progress.stage, progress.bytes_done, progress.files_done, progress.round_number)
-        if position != mark.position and not progress.is_stalled:
-            self._marks[account, progress.task_id] = mark.model_copy(update={"position": position, "moved_at_s": now_s})
+        changes: dict[str, object] = {"in_step_at_s": None if progress.lag_s is None else now_s - progress.lag_s}
+        # A source that has nothing to send does not stall.
+        if not progress.is_stalled and (position != mark.position or progress.lag_s == 0):
+            changes |= {"position": position, "moved_at_s": now_s}
+        self._marks[account, progress.task_id] = mark.model_copy(update=changes)

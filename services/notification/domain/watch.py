@@ -1,7 +1,8 @@
 """One task as it is watched: what its transitions tell, and whether it stalls or its replica grows old.
 
 No progress: neither bytes nor files nor the stage of the transfer have moved on while the task copies. Lag: the age
-of the replica, from the start of the last round that was completed.
+of the oldest change that the replica has not, as the source knows it; otherwise the age of the replica, from the start
+of the last round that was completed.
 """
 
 from __future__ import annotations
@@ -95,14 +96,17 @@ def notices_of(event: TaskChanged, *, key: str, at: datetime) -> list[Notice]:
 
 
 def look(
-    watch: Watch, channels: Sequence[Channel], *, now: datetime, quiet_s: float
+    watch: Watch, channels: Sequence[Channel], *, now: datetime, quiet_s: float, lag_s: float | None = None
 ) -> tuple[Watch, list[tuple[Channel, Notice]]]:
-    """What is to be told now, and the watch that remembers it. quiet_s: since when nothing has moved."""
+    """What is to be told now, and the watch that remembers it. quiet_s: since when nothing has moved. lag_s: as the
+    source knows it; without it, the age of the last round that was completed."""
+    if lag_s is None:
+        lag_s = (now - watch.replica_from).total_seconds() if watch.replica_from is not None else 0.0
     found: list[tuple[Channel, Notice]] = []
     for topic in ("stalled", "lag"):
         told = set(watch.stalled_for if topic == "stalled" else watch.lagging_for)
         for channel in channels:
-            seconds, is_so, is_worth_an_end = _judge(watch, channel, topic, now=now, quiet_s=quiet_s)
+            seconds, is_so, is_worth_an_end = _judge(watch, channel, topic, lag_s=lag_s, quiet_s=quiet_s)
             if is_so == (channel.id in told):
                 continue
             told.symmetric_difference_update({channel.id})
@@ -115,17 +119,16 @@ def look(
     return watch, found
 
 
-def _judge(watch: Watch, channel: Channel, topic: str, *, now: datetime, quiet_s: float) -> tuple[int, bool, bool]:
+def _judge(watch: Watch, channel: Channel, topic: str, *, lag_s: float, quiet_s: float) -> tuple[int, bool, bool]:
     """(seconds, whether it is so now, whether its end is worth telling)."""
     if topic == "stalled":
         limit_s = channel.stalled_after_s
         is_so = channel.wants("stalled") and limit_s > 0 and watch.is_copying and quiet_s >= limit_s
         # A task that was stopped or has failed is told about, if at all, as such.
         return int(quiet_s), is_so, channel.wants("stalled") and watch.phase not in _CUT_SHORT
-    age_s = (now - watch.replica_from).total_seconds() if watch.replica_from is not None else 0.0
     is_kept_up = watch.is_active and not watch.is_cut_over and watch.phase != Phase.DELETING
-    is_so = channel.wants("lag") and channel.lag_above_s > 0 and is_kept_up and age_s > channel.lag_above_s
-    return int(age_s), is_so, channel.wants("lag") and is_kept_up
+    is_so = channel.wants("lag") and channel.lag_above_s > 0 and is_kept_up and lag_s > channel.lag_above_s
+    return int(lag_s), is_so, channel.wants("lag") and is_kept_up
 
 
 def _notice(watch: Watch, topic: Topic, now: datetime, seconds: int, *, is_over: bool) -> Notice:

@@ -36,7 +36,7 @@ def forecast(task: Task, progress: TransferProgress | None, now: datetime) -> Sy
     backlog = max(0, progress.bytes_total - progress.bytes_done) if progress else 0
     last_s = settled_round_s(looking_s, write, link)
     return SyncForecast(
-        lag_s=_lag_s(task, now),
+        lag_s=_lag_s(task, progress, now),
         backlog_bytes=backlog,
         write_rate_bytes_s=write,
         link_rate_bytes_s=link,
@@ -136,8 +136,11 @@ def _looking_s(rounds: Sequence[CopySummary]) -> float | None:
     return min(seconds) if seconds else None
 
 
-def _lag_s(task: Task, now: datetime) -> float | None:
-    """What had changed when the newest finished round began is on the target."""
+def _lag_s(task: Task, progress: TransferProgress | None, now: datetime) -> float | None:
+    """The agent's own word while its kernel tells it of changes: a sync that goes on finishes no round. Otherwise: what
+    had changed when the newest finished round began is on the target."""
+    if progress is not None and progress.lag_s is not None:
+        return progress.lag_s
     began = task.rounds[-1].began_at if task.rounds else None
     return max(0.0, round((now - began).total_seconds(), 1)) if began else None
 

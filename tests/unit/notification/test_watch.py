@@ -188,6 +188,25 @@ def test_only_the_tasks_own_source_moves_it() -> None:
     assert movement.watch("acme", watch, now_s=31) == 1
 
 
+def test_a_source_that_is_told_of_changes_is_neither_stalled_nor_behind_while_nothing_changes() -> None:
+    movement, watch = Movement(), copying()
+    strict = [channel("c1", "stalled", "lag", lag_above_s=100)]
+    movement.watch("acme", watch, now_s=0)
+    assert movement.lag_s("acme", "t1", now_s=0) is None
+
+    def told(now_s: float) -> list[str]:
+        quiet_s = movement.watch("acme", watch, now_s=now_s)
+        lag_s = movement.lag_s("acme", "t1", now_s=now_s)
+        _, found = look(watch, strict, now=after(now_s), quiet_s=quiet_s, lag_s=lag_s)
+        return [notice.topic for _, notice in found]
+
+    movement.heard("acme", "s1", progress(1).model_copy(update={"lag_s": 0.0}), now_s=5000)
+    assert told(5010) == []
+    movement.heard("acme", "s1", progress(1).model_copy(update={"lag_s": 90.0}), now_s=5020)
+    assert told(5031) == ["lag"]
+    assert told(5061) == ["stalled", "lag"]
+
+
 def test_the_next_transfer_of_a_task_starts_with_a_fresh_count() -> None:
     movement = Movement()
     movement.watch("acme", copying(), now_s=0)

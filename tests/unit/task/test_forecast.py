@@ -81,6 +81,10 @@ def test_a_forecast_says_both_rates_lag_and_downtime() -> None:
     assert (found.write_rate_bytes_s, found.link_rate_bytes_s) == (1 * MB, 10 * MB)
     assert found.converges is True
     assert found.lag_s == 200
+    told = TransferProgress(task_id="t1", stage="copying", lag_s=0.4)
+    following = forecast(task, told, START + timedelta(seconds=1200))
+    assert following is not None
+    assert following.lag_s == 0.4, "a sync that goes on finishes no round"
     assert found.downtime_s == pytest.approx(100 / 0.9 + 8, abs=0.1)
     assert forecast(new_task(), None, START) is None
 
