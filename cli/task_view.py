@@ -133,7 +133,7 @@ def print_plan(source: ServerDetails, layout: TargetLayout, request: CreateTask,
             f"  {disk.name}  {size(disk.size_bytes)}, {disk.table}, {len(disk.partitions)} partitions{origin}{role}",
         )
     for volume in layout.volumes:
-        place = f"{volume.target_disk}{volume.target_partition or ''}"
+        place = volume.logical_volume or f"{volume.target_disk}{volume.target_partition or ''}"
         _line(console, f"  {place}  {volume.kind} {volume.mount_point}, about {size(volume.estimated_bytes)} to copy")
     for note in layout.notes:
         _line(console, f"  note: {note}")

@@ -81,10 +81,10 @@ class Mount(Model):
     """One mount of the running (or mounted) system that holds data of its own or comes over a network.
 
     mount_point as the migrated system sees it ("/", "/data"), not with the --root prefix. host_path: where it
-    is mounted on the machine where the agent runs. volume: the name of the Partition or Disk that backs it, ""
-    when none does. source: first field of mountinfo's source. root: the mounted subtree in its file system
-    ("/" or a Btrfs subvolume or bind source). layers: what lies between the mount and its disks, top first (lvm,
-    lvm_thin, raid, crypt, multipath, device_mapper); volume is "" then.
+    is mounted on the machine where the agent runs. volume: the name of the Partition, Disk, RaidArray (``md0``) or
+    logical volume (``group/volume``) that backs it, "" when none does. source: first field of mountinfo's source.
+    root: the mounted subtree in its file system ("/" or a Btrfs subvolume or bind source). layers: what lies between
+    the mount and its disks, top first (lvm, lvm_thin, raid, crypt, multipath, device_mapper).
     """
 
     mount_point: str
@@ -169,7 +169,11 @@ class SwapFile(Model):
 
 
 class LogicalVolume(Model):
-    """A logical volume of a volume group; mount_point "" when it is not mounted."""
+    """A logical volume of a volume group; mount_point "" when it is not mounted.
+
+    segment_types: LVM2's (striped, raid1, thin, …), and linear for one stripe. origin: the name of the volume of which
+    it is a snapshot.
+    """
 
     name: str
     size_bytes: int
@@ -178,16 +182,50 @@ class LogicalVolume(Model):
     mount_point: str = ""
     use: str = "NORMAL"
     file_system: FileSystem | None = None
+    uuid: str = ""
+    segment_types: tuple[str, ...] = ()
+    origin: str = ""
+
+
+class PhysicalVolume(Model):
+    """A physical volume of LVM. volume: the name of the Partition, Disk or RaidArray that holds it, "" when none of
+    these does. data_start_bytes: where its first extent begins, 0 when unknown."""
+
+    volume: str
+    uuid: str = ""
+    size_bytes: int = 0
+    data_start_bytes: int = 0
 
 
 class VolumeGroup(Model):
-    """An LVM volume group. components: its physical volumes' device names."""
+    """An LVM volume group. components: its physical volumes' device names. uuid "" and extent_bytes 0: nobody said."""
 
     name: str
     size_bytes: int
     free_bytes: int = 0
     components: tuple[str, ...] = ()
     logical_volumes: tuple[LogicalVolume, ...] = ()
+    uuid: str = ""
+    extent_bytes: int = 0
+    physical_volumes: tuple[PhysicalVolume, ...] = ()
+
+
+class RaidArray(Model):
+    """A running array of Linux software RAID. name: the kernel's (``md0``). label: its name in the superblock
+    (``host:0``). level: linear, raid0, raid1, …; metadata: the superblock's version (``1.2``, ``external:imsm``).
+
+    members: the names of the Partitions and Disks that are in it. is_partitioned: it is used like a disk.
+    """
+
+    name: str
+    size_bytes: int
+    level: str
+    metadata: str = ""
+    uuid: str = ""
+    label: str = ""
+    members: tuple[str, ...] = ()
+    file_system: FileSystem | None = None
+    is_partitioned: bool = False
 
 
 class BtrfsSubvolume(Model):
@@ -231,8 +269,8 @@ class SourceInventory(Model):
     swap_files: those in use or in fstab; swap_file_headers: those of them that hold a swap area, which alone are
     left out of a copy and made again. applications: those that a migration must know of. listening_ports: TCP ports
     of a live server, without those that its kernel gives away by itself. volume_groups: of LVM2, as their disks
-    describe them, or as an agent of the HTTPS API says. btrfs, raw_devices, has_rsync, has_tc, is_paravirtual, is_oem,
-    platform: what agents of the HTTPS API say besides; None and "" mean that nobody said.
+    describe them, or as an agent of the HTTPS API says. arrays: those that run. btrfs, raw_devices, has_rsync, has_tc,
+    is_paravirtual, is_oem, platform: what agents of the HTTPS API say besides; None and "" mean that nobody said.
     """
 
     hostname: str
@@ -265,6 +303,7 @@ class SourceInventory(Model):
     platform: str = ""
     start_type: str = ""
     listening_ports: tuple[int, ...] = ()
+    arrays: tuple[RaidArray, ...] = ()
 
     @property
     def used_bytes(self) -> int:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+from pydantic import Field
+
 from contracts.base import Model
 from contracts.inventory import Disk, FileSystem, Firmware, PartitionKind, TableKind
 
 
 class TargetPartition(Model):
     """A partition to be made. format_as: the file system to make with the source's identifiers and features;
-    None leaves the partition empty. source_volume: name of the source's partition or disk that it stands for."""
+    None leaves the partition empty. A kind of lvm2_member: a physical volume of one of the layout's volume groups.
+    source_volume: name of the source's partition, disk or RAID array that it stands for."""
 
     number: int
     start_bytes: int
@@ -36,12 +41,57 @@ class TargetDisk(Model):
     source_disk: str = ""
 
 
+# What LVM allows, so that no name can become a path, an option or a piece of a metadata text.
+LvmName = Annotated[str, Field(pattern=r"^[A-Za-z0-9+_][A-Za-z0-9+_.-]*$", max_length=127)]
+LvmUuid = Annotated[str, Field(pattern=r"^[A-Za-z0-9]{6}(-[A-Za-z0-9]{4}){5}-[A-Za-z0-9]{6}$")]
+
+
+class TargetPhysicalVolume(Model):
+    """Where a physical volume lies: partition 0 is the whole disk. data_start_bytes: of its first extent, from its own
+    start; extent_count: how many follow."""
+
+    disk: str
+    partition: int
+    uuid: LvmUuid
+    size_bytes: int
+    data_start_bytes: int
+    extent_count: int
+
+
+class VolumeSegment(Model):
+    """Extents that follow each other. physical_volume: its position in the group, from 0."""
+
+    physical_volume: int
+    start_extent: int
+    extent_count: int
+
+
+class TargetLogicalVolume(Model):
+    """A logical volume to be made: its segments one behind the other. format_as: as for a partition."""
+
+    name: LvmName
+    uuid: LvmUuid
+    segments: tuple[VolumeSegment, ...]
+    format_as: FileSystem | None = None
+
+
+class TargetVolumeGroup(Model):
+    """An LVM volume group with the source's names and UUIDs; all its logical volumes are linear."""
+
+    name: LvmName
+    uuid: LvmUuid
+    extent_bytes: int
+    physical_volumes: tuple[TargetPhysicalVolume, ...]
+    logical_volumes: tuple[TargetLogicalVolume, ...]
+
+
 class CopyVolume(Model):
     """One file system that is copied. index: its number on the data channel.
 
     mount_point: where the migrated system mounts it. source_path: directory on the source machine under which
     the agent finds that mount (the --root prefix included). target_disk and target_partition (0 = whole disk)
-    say where it goes. estimated_bytes: used bytes at inventory.
+    say where it goes; logical_volume (``group/volume``) when it goes onto one, whose first extent is there.
+    estimated_bytes: used bytes at inventory.
     """
 
     index: int
@@ -53,6 +103,7 @@ class CopyVolume(Model):
     estimated_bytes: int = 0
     estimated_files: int = 0
     mount_options: tuple[str, ...] = ()
+    logical_volume: str = ""
 
 
 class TargetLayout(Model):
@@ -67,3 +118,4 @@ class TargetLayout(Model):
     volumes: tuple[CopyVolume, ...]
     source_disks: tuple[Disk, ...] = ()
     notes: tuple[str, ...] = ()
+    volume_groups: tuple[TargetVolumeGroup, ...] = ()

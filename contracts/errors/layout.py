@@ -14,8 +14,8 @@ FILE_SYSTEM_UNSUPPORTED: Final = ErrorCode(
 )
 STORAGE_UNSUPPORTED: Final = ErrorCode(
     code="SMS.LAYOUT.STORAGE_UNSUPPORTED",
-    cause="{mount_point} lies on {device}, a storage layer ({layer}) that a target cannot be given yet.",
-    remedy="Unmount {mount_point} if it need not move, or migrate this server with a later version.",
+    cause="{mount_point} lies on {device}, a storage layer ({layer}) that a target cannot be given.",
+    remedy="Unmount {mount_point} if it need not move, or move its files to a partition or an ordinary volume of LVM.",
     exit_code=4,
 )
 SUBVOLUME_UNSUPPORTED: Final = ErrorCode(
@@ -53,6 +53,12 @@ PARTITION_TOO_SMALL: Final = ErrorCode(
     code="SMS.LAYOUT.PARTITION_TOO_SMALL",
     cause="{volume} is to have {size_bytes} bytes; the {used_bytes} used bytes of {mount_point} need {needed_bytes}.",
     remedy="Ask for at least {needed_bytes} bytes with --option partition.{volume}.size, or leave the option out.",
+    exit_code=4,
+)
+VOLUME_GROUP_TOO_SMALL: Final = ErrorCode(
+    code="SMS.LAYOUT.VOLUME_GROUP_TOO_SMALL",
+    cause="The volume group {group} has room for {size_bytes} bytes on the target; its volumes take {needed_bytes}.",
+    remedy="Ask for larger partitions under it with --option partition.NAME.size, or leave that option out.",
     exit_code=4,
 )
 MBR_LIMIT: Final = ErrorCode(

@@ -79,7 +79,8 @@ class BootHelper(ProvisionerCommand):
     volume_size_bytes: 40 GB in the cost model. has_answered: the target agent has enrolled, so a helper that runs
     with its volume intact is left as it is; otherwise it is started anew with a fresh token. helper: what it is to be,
     a process on the provider's host or a machine of its own; "auto" leaves it to the provider. needs: what the plan
-    needs of a kernel: names of file systems, lvm, md, xfs-v4 (without checksums), vsyscall (for old user lands).
+    needs of the helper: names of file systems, lvm (its programs), device-mapper, xfs-v4 (without checksums), vsyscall
+    (for old user lands).
     """
 
     TYPE: ClassVar[str] = "sms.target.boot-helper"

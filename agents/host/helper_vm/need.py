@@ -6,6 +6,7 @@ import subprocess
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
+from shutil import which
 from typing import Final, Literal
 
 from agents.host.processes import boot_id
@@ -18,7 +19,7 @@ from contracts.errors.target import TARGET_HELPER_NEEDED
 HelperKind = Literal["process", "vm"]
 HelperWish = Literal["auto", "process", "vm"]
 _DEVICE_MAPPER: Final = Path("/sys/class/misc/device-mapper")
-_MD: Final = Path("/proc/mdstat")
+_PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _TOOL_TIMEOUT_S: Final = 30
 
 
@@ -59,11 +60,10 @@ def _try(need: str) -> bool:
     """Anything that is not known here is lacking: the helper VM is the larger of the two."""
     match need:
         case "lvm":
+            return which("vgcfgrestore", path=_PATH) is not None
+        case "device-mapper":
             _load("dm_mod")
-            return _DEVICE_MAPPER.exists()
-        case "md":
-            _load("md_mod")
-            return _MD.exists()
+            return _DEVICE_MAPPER.exists() and which("dmsetup", path=_PATH) is not None
         case "vsyscall":
             return "[vsyscall]" in Path("/proc/self/maps").read_text(encoding="ascii", errors="replace")
         case "xfs-v4":

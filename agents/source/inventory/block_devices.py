@@ -39,7 +39,8 @@ class DiskDevice:
 class Place:
     """Where a mount's data lies. disk: key of its disk (kernel name, or path of the image file); "" when it
     is none or several. offset_bytes: start of the partition on it. layers: what lies between, top first (lvm,
-    lvm_thin, raid, crypt, multipath, device_mapper). disks: all disks at the bottom.
+    lvm_thin, raid, crypt, multipath, device_mapper). disks: all disks at the bottom. device: what the inventory calls
+    the array (``md0``) or logical volume (``group/volume``) on top.
     """
 
     disk: str = ""
@@ -47,6 +48,7 @@ class Place:
     size_bytes: int = 0
     layers: tuple[str, ...] = ()
     disks: tuple[str, ...] = ()
+    device: str = ""
 
 
 def read_attribute(path: Path) -> str:
@@ -122,8 +124,20 @@ def _mapper_layer(identifier: str) -> str:
     return next((name for prefix, name in prefixes if identifier.startswith(prefix)), "device_mapper")
 
 
+def logical_volume_name(mapper_name: str) -> str:
+    """``group/volume`` of what the device-mapper calls ``group-volume``, where hyphens in a name are doubled."""
+    group, separator, volume = mapper_name.replace("--", "\0").partition("-")
+    return f"{group}/{volume}".replace("\0", "-") if separator else ""
+
+
+def _device_on_top(folder: Path, layer: str) -> str:
+    if layer in ("lvm", "lvm_thin"):
+        return logical_volume_name(read_attribute(folder / "dm/name"))
+    return folder.name if layer == "raid" and (folder / "md").exists() else ""
+
+
 def _stacked_place(folder: Path, layer: str, depth: int) -> Place:
-    below = [_place_of_folder(slave.resolve(), depth + 1) for slave in sorted((folder / "slaves").iterdir())]
+    below = [place_of_folder(slave.resolve(), depth + 1) for slave in sorted((folder / "slaves").iterdir())]
     layers = dict.fromkeys([layer, *(name for place in below for name in place.layers)])
     if "lvm_thin" in layers:
         layers.pop("lvm", None)
@@ -131,10 +145,12 @@ def _stacked_place(folder: Path, layer: str, depth: int) -> Place:
         size_bytes=_number(folder / "size") * 512,
         layers=tuple(layers),
         disks=tuple(dict.fromkeys(disk for place in below for disk in place.disks)),
+        device=_device_on_top(folder, layer),
     )
 
 
-def _place_of_folder(folder: Path, depth: int = 0) -> Place:
+def place_of_folder(folder: Path, depth: int = 0) -> Place:
+    """Where the block device lies whose folder in sysfs this is."""
     size_bytes = _number(folder / "size") * 512
     if depth < _DEEPEST_STACK:
         if (folder / "dm").exists():
@@ -148,17 +164,19 @@ def _place_of_folder(folder: Path, depth: int = 0) -> Place:
         disk = backing_file
         if backing_file.startswith("/dev/loop") and depth < _DEEPEST_STACK:
             # A loop device over a loop device of the whole image.
-            under = _place_of_folder(SYS / "block" / Path(backing_file).name, depth + 1)
+            under = place_of_folder(SYS / "block" / Path(backing_file).name, depth + 1)
             disk, offset = under.disk, offset + under.offset_bytes
         return Place(disk=disk, offset_bytes=offset, size_bytes=size_bytes, disks=(disk,))
     if (folder / "partition").exists():
-        inside = _place_of_folder(folder.parent, depth + 1)
+        inside = place_of_folder(folder.parent, depth + 1)
         start = inside.offset_bytes + _number(folder / "start") * 512
-        return Place(disk=inside.disk, offset_bytes=start, size_bytes=size_bytes, disks=inside.disks)
+        return Place(
+            disk=inside.disk, offset_bytes=start, size_bytes=size_bytes, layers=inside.layers, disks=inside.disks
+        )
     return Place(disk=folder.name, size_bytes=size_bytes, disks=(folder.name,))
 
 
 def place_of(device: str) -> Place | None:
     """Where a block device ("major:minor") lies; None when sysfs does not know it."""
     folder = SYS / "dev/block" / device
-    return _place_of_folder(folder.resolve()) if folder.exists() else None
+    return place_of_folder(folder.resolve()) if folder.exists() else None

@@ -10,7 +10,7 @@ from typing import Final
 from agents.source.inventory.applications import read_applications
 from agents.source.inventory.block_devices import SYS, natural_key, read_attribute
 from agents.source.inventory.boot_loader import read_boot_loader
-from agents.source.inventory.disks import disks_of_live_server, disks_of_mounted_tree, read_volume_groups
+from agents.source.inventory.disks import disks_of_live_server, disks_of_mounted_tree
 from agents.source.inventory.fingerprint import fingerprint_of
 from agents.source.inventory.kernel import kernel_release
 from agents.source.inventory.listening import read_listening_ports
@@ -19,6 +19,7 @@ from agents.source.inventory.mounts import PlacedMount, describe_mount, placed_m
 from agents.source.inventory.network import read_network_interfaces
 from agents.source.inventory.operating_system import architecture_of, read_operating_system
 from agents.source.inventory.plain_folder import folder_as_disk
+from agents.source.inventory.stacked import read_arrays, read_volume_groups
 from agents.source.inventory.swap_files import read_swap_file_headers, read_swap_files
 from agents.source.inventory.system_tree import SystemTree
 from contracts.inventory import Disk, Firmware, Mount, SourceInventory
@@ -75,6 +76,7 @@ def collect(root: Path = Path("/"), *, agent_version: str = "") -> SourceInvento
     with SystemTree(root) as tree:
         by_key = (disks_of_live_server if tree.is_live else disks_of_mounted_tree)(_disk_keys(placed))
         mounts = tuple(describe_mount(mount, root, by_key) for mount in placed)
+        arrays = read_arrays(by_key, mounts)
         disks = _with_roles(by_key, placed, mounts)
         if placed[0].is_folder or (not mounts[0].volume and not mounts[0].layers):
             folder, top = folder_as_disk(mounts[0])
@@ -101,7 +103,8 @@ def collect(root: Path = Path("/"), *, agent_version: str = "") -> SourceInvento
             network_interfaces=interfaces,
             swap_files=swap_files,
             swap_file_headers=read_swap_file_headers(tree, swap_files),
-            volume_groups=read_volume_groups(disks),
+            volume_groups=read_volume_groups(by_key, arrays, mounts),
+            arrays=arrays,
             applications=read_applications(tree),
             listening_ports=read_listening_ports() if tree.is_live else (),
             root_path=str(root),

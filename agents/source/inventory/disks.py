@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from pathlib import Path
 
 from agents.source.inventory.block_devices import (
@@ -15,12 +15,10 @@ from agents.source.inventory.block_devices import (
     natural_key,
     partition_name,
 )
-from agents.source.inventory.lvm_metadata import volume_groups
 from agents.source.inventory.partition_tables import is_dynamic_disk, read_partition_table
 from agents.source.inventory.superblocks import recognise
-from agents.source.inventory.superblocks.containers import read_lvm_metadata
 from agents.source.inventory.volume_reader import VolumeReader, open_volume
-from contracts.inventory import Disk, FileSystem, Partition, VolumeGroup
+from contracts.inventory import Disk, FileSystem, Partition
 
 
 def _partition_holds(
@@ -107,15 +105,9 @@ def disks_of_live_server(keys: Iterable[str]) -> dict[str, Disk]:
     return {**dict(sorted(found.items(), key=lambda item: natural_key(item[0]))), **disks_of_mounted_tree(missing)}
 
 
-def read_volume_groups(disks: Iterable[Disk]) -> tuple[VolumeGroup, ...]:
-    """The LVM2 volume groups that lie on some disks; a disk that cannot be read tells of none."""
-    texts: dict[str, str] = {}
-    for disk in disks:
-        held = [(part.name, part.start_bytes, part.size_bytes, part.file_system) for part in disk.partitions]
-        held.append((disk.name, 0, disk.size_bytes, disk.file_system))
-        members = [one for one in held if one[3] is not None and one[3].kind == "lvm2_member"]
-        if not members:
-            continue
-        with suppress(OSError), open_volume(Path(disk.device)) as reader:
-            texts |= {name: read_lvm_metadata(reader.window(start, size)) for name, start, size, _ in members}
-    return volume_groups(texts)
+def volume_at(disk: Disk, offset_bytes: int) -> str:
+    """The name of the partition that begins there, or the disk's when it has none; "" when none begins there."""
+    if disk.file_system is not None or not disk.partitions:
+        return disk.name
+    names = [partition.name for partition in disk.partitions if partition.start_bytes == offset_bytes]
+    return names[-1] if names else ""

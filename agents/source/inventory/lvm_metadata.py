@@ -7,11 +7,11 @@ be read as a group gives none.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from contracts.inventory import LogicalVolume, VolumeGroup
+from contracts.inventory import LogicalVolume, PhysicalVolume, VolumeGroup
 
 Plain = str | int
 _SECTOR: Final = 512
@@ -40,6 +40,11 @@ class Section:
         value = self.values.get(name, 0)
         return value if isinstance(value, int) else 0
 
+    def word(self, name: str) -> str:
+        """ "" when there is no such text."""
+        value = self.values.get(name, "")
+        return value if isinstance(value, str) else ""
+
     def texts(self, name: str) -> tuple[str, ...]:
         """The texts of a list."""
         value = self.values.get(name, ())
@@ -51,11 +56,13 @@ class Section:
         return found.sections if found else {}
 
 
-def volume_groups(texts: dict[str, str]) -> tuple[VolumeGroup, ...]:
-    """The groups that some physical volumes describe. texts: by the name of the volume that holds it.
+def volume_groups(texts: Mapping[str, str], identifiers: Mapping[str, str]) -> tuple[VolumeGroup, ...]:
+    """The groups that some physical volumes describe. texts: by the name of the volume that holds it. identifiers:
+    the UUIDs of the physical volumes, by the same names.
 
-    Each physical volume of a group holds the whole description; the newest one counts.
+    Each physical volume of a group holds the whole description, or none; the newest one counts.
     """
+    names = {identifier: holder for holder, identifier in identifiers.items()}
     newest: dict[str, tuple[int, str, Section]] = {}
     holders: dict[str, list[str]] = {}
     for holder, text in texts.items():
@@ -68,32 +75,65 @@ def volume_groups(texts: dict[str, str]) -> tuple[VolumeGroup, ...]:
         number = group.number("seqno")
         if identifier not in newest or number > newest[identifier][0]:
             newest[identifier] = (number, name, group)
-    return tuple(_described(name, group, holders[key]) for key, (_, name, group) in newest.items())
+    return tuple(_described(name, group, holders[key], names) for key, (_, name, group) in newest.items())
 
 
-def _described(name: str, group: Section, holders: list[str]) -> VolumeGroup:
+def _described(name: str, group: Section, holders: list[str], names: Mapping[str, str]) -> VolumeGroup:
     extent_bytes = group.number("extent_size") * _SECTOR
     extents = sum(volume.number("pe_count") for volume in group.below("physical_volumes").values())
+    origins = _origins(group)
     volumes, used = [], 0
     for each, volume in list(group.below("logical_volumes").items())[:_MOST_VOLUMES]:
         segments = [segment for segment_name, segment in volume.sections.items() if segment_name.startswith("segment")]
-        types = {str(segment.values.get("type", "")) for segment in segments}
+        types = {_type(segment) for segment in segments}
         # Only stripes name extents of physical volumes; what lies on other logical volumes is counted with those.
         used += sum(segment.number("extent_count") for segment in segments if segment.number("stripe_count"))
         if "VISIBLE" in volume.texts("status"):
             size_bytes = sum(segment.number("extent_count") for segment in segments) * extent_bytes
-            volumes.append(LogicalVolume(name=each, size_bytes=size_bytes, use=_use(types)))
+            volumes.append(
+                LogicalVolume(
+                    name=each,
+                    size_bytes=size_bytes,
+                    use="THIN" if types & _THIN else "NORMAL",
+                    uuid=volume.word("id"),
+                    segment_types=tuple(sorted(types)),
+                    origin=origins.get(each, ""),
+                )
+            )
     return VolumeGroup(
         name=name,
         size_bytes=extents * extent_bytes,
         free_bytes=max(0, extents - used) * extent_bytes,
         components=tuple(holders),
         logical_volumes=tuple(volumes),
+        uuid=group.word("id"),
+        extent_bytes=extent_bytes,
+        physical_volumes=tuple(
+            PhysicalVolume(
+                volume=names.get(volume.word("id"), ""),
+                uuid=volume.word("id"),
+                size_bytes=volume.number("dev_size") * _SECTOR,
+                data_start_bytes=volume.number("pe_start") * _SECTOR,
+            )
+            for volume in group.below("physical_volumes").values()
+        ),
     )
 
 
-def _use(types: set[str]) -> str:
-    return "THIN" if types & _THIN else "NORMAL"
+def _type(segment: Section) -> str:
+    kind = segment.word("type")
+    return "linear" if kind == "striped" and segment.number("stripe_count") == 1 else kind
+
+
+def _origins(group: Section) -> dict[str, str]:
+    """Of which volume another one is a snapshot: a hidden third volume tells."""
+    segments = [
+        segment
+        for volume in group.below("logical_volumes").values()
+        for name, segment in volume.sections.items()
+        if name.startswith("segment")
+    ]
+    return {one.word("cow_store"): one.word("origin") for one in segments if one.word("type") == "snapshot"}
 
 
 def _group(text: str) -> tuple[str, Section]:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from agents.source.inventory.block_devices import Place, place_of
+from agents.source.inventory.disks import volume_at
 from agents.source.inventory.mount_table import MountEntry, containing, data_mounts, parse_mount_table
 from contracts.inventory import Disk, FileSystem, Mount
 
@@ -63,23 +65,22 @@ def inside_point(host_path: str, root: Path) -> str:
     return f"/{relative}" if relative.parts else "/"
 
 
-def _volume_at(disk: Disk, place: Place) -> str:
-    if disk.file_system is not None or not disk.partitions:
-        return disk.name
-    names = [partition.name for partition in disk.partitions if partition.start_bytes == place.offset_bytes]
-    return names[-1] if names else ""
+def _volume_of(place: Place, disks: Mapping[str, Disk]) -> str:
+    if place.layers:
+        return place.device
+    disk = disks.get(place.disk)
+    return volume_at(disk, place.offset_bytes) if disk is not None else ""
 
 
 def describe_mount(mount: PlacedMount, root: Path, disks: dict[str, Disk]) -> Mount:
     """The mount as reported. Figures of network mounts stay 0: a dead server would block statvfs for ever."""
     entry, place = mount.entry, mount.place
-    disk = disks.get(place.disk) if place else None
     described = Mount(
         mount_point=inside_point(mount.host_path, root),
         host_path=mount.host_path,
         kind=entry.kind,
         source=entry.source,
-        volume=_volume_at(disk, place) if disk and place and not place.layers else "",
+        volume=_volume_of(place, disks) if place else "",
         root=entry.root,
         options=entry.options,
         is_network=entry.is_network,
@@ -105,20 +106,26 @@ def _with_figures(mount: Mount) -> Mount:
 
 def with_usage(disk: Disk, mounts: tuple[Mount, ...]) -> Disk:
     """The disk with the figures of what is mounted of it in its file systems."""
-    by_volume = {mount.volume: mount for mount in reversed(mounts) if mount.volume and not mount.is_network}
-
-    def used(name: str, file_system: FileSystem | None) -> FileSystem | None:
-        mount = by_volume.get(name)
-        if mount is None:
-            return file_system
-        if file_system is None:
-            # The kernel knows what it mounted, even where the device cannot be read.
-            file_system = FileSystem(kind=mount.kind, size_bytes=mount.size_bytes)
-        update = {"used_bytes": mount.used_bytes, "free_bytes": mount.free_bytes, "inodes_used": mount.files}
-        return file_system.model_copy(update=update)
-
+    by_volume = mounts_by_volume(mounts)
     partitions = tuple(
-        partition.model_copy(update={"file_system": used(partition.name, partition.file_system)})
+        partition.model_copy(update={"file_system": with_figures(by_volume.get(partition.name), partition.file_system)})
         for partition in disk.partitions
     )
-    return disk.model_copy(update={"partitions": partitions, "file_system": used(disk.name, disk.file_system)})
+    whole = with_figures(by_volume.get(disk.name), disk.file_system)
+    return disk.model_copy(update={"partitions": partitions, "file_system": whole})
+
+
+def mounts_by_volume(mounts: tuple[Mount, ...]) -> dict[str, Mount]:
+    """The first mount of each volume."""
+    return {mount.volume: mount for mount in reversed(mounts) if mount.volume and not mount.is_network}
+
+
+def with_figures(mount: Mount | None, file_system: FileSystem | None) -> FileSystem | None:
+    """What a volume holds, with the figures of its mount."""
+    if mount is None:
+        return file_system
+    if file_system is None:
+        # The kernel knows what it mounted, even where the device cannot be read.
+        file_system = FileSystem(kind=mount.kind, size_bytes=mount.size_bytes)
+    update = {"used_bytes": mount.used_bytes, "free_bytes": mount.free_bytes, "inodes_used": mount.files}
+    return file_system.model_copy(update=update)

@@ -60,7 +60,8 @@ def test_mounts_name_what_backs_them() -> None:
     mounts = {mount.mount_point: mount for mount in inventory_of(body()).mounts}
     assert set(mounts) == {"/", "/boot/efi", "/srv", "/var/lib/postgresql"}
     assert (mounts["/"].volume, mounts["/"].used_bytes) == ("nvme0n1p2", 9655287808)
-    assert (mounts["/var/lib/postgresql"].volume, mounts["/var/lib/postgresql"].layers) == ("", ("lvm",))
+    logical = mounts["/var/lib/postgresql"]
+    assert (logical.volume, logical.layers) == ("data/pg", ("lvm",))
 
 
 def test_the_servers_own_address_comes_first() -> None:

@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agents.source.inventory.block_devices import image_disk
-from agents.source.inventory.disks import read_disk, read_volume_groups
+from agents.source.inventory.disks import read_disk
 from agents.source.inventory.lvm_metadata import volume_groups
+from agents.source.inventory.stacked import read_volume_groups
 
 from .conftest import run
 
@@ -87,7 +88,7 @@ def test_a_group_with_a_thin_pool_agrees_with_lvs(image: Image, loop: Callable[.
     backup.write_text(text[:end] + VOLUMES + text[end:])
     run("vgcfgrestore", "-q", "--force", *LVM, "-f", backup, "vg_test")
     disks = [read_disk(disk) for each in images if (disk := image_disk(str(each), each.stem)) is not None]
-    (group,) = read_volume_groups(disks)
+    (group,) = read_volume_groups({disk.name: disk for disk in disks}, (), ())
     columns = ("--units", "b", "--nosuffix", "--reportformat", "json")
     (known,) = json.loads(run("vgs", *LVM, *columns, "-o", "vg_name,vg_size,vg_free", "vg_test"))["report"][0]["vg"]
     listed = json.loads(run("lvs", *LVM, *columns, "-o", "lv_name,lv_size,segtype", "vg_test"))["report"][0]["lv"]
@@ -110,7 +111,7 @@ GROUP = (
 
 def test_the_newest_description_of_a_group_counts() -> None:
     older = GROUP.replace("seqno = 7", "seqno = 6").replace("root {", "gone {")
-    (group,) = volume_groups({"sda2": GROUP, "sdb1": older})
+    (group,) = volume_groups({"sda2": GROUP, "sdb1": older}, {})
     assert [one.name for one in group.logical_volumes] == ["root", "striped", "pool", "thin1"]
     assert group.components == ("sda2", "sdb1")
 
@@ -120,10 +121,10 @@ def test_damaged_descriptions_end_in_nothing_or_a_group(changes: list[tuple[int,
     text = list(GROUP)
     for at, character in changes:
         text[at] = character
-    for group in volume_groups({"sda2": "".join(text)}):
+    for group in volume_groups({"sda2": "".join(text)}, {}):
         assert group.free_bytes <= group.size_bytes or group.size_bytes < 0
         assert re.fullmatch(r"\S+", group.name)
 
 
 def test_a_description_of_braces_alone_is_not_followed_down() -> None:
-    assert volume_groups({"sda": "a { " * 100_000}) == ()
+    assert volume_groups({"sda": "a { " * 100_000}, {}) == ()

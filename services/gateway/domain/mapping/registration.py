@@ -20,6 +20,7 @@ from contracts.inventory import (
     NetworkInterface,
     OperatingSystem,
     Partition,
+    PhysicalVolume,
     SourceInventory,
     VolumeGroup,
 )
@@ -186,6 +187,7 @@ def _mounts_of_group(group: machine.VolumeGroup) -> list[Mount]:
             host_path=volume.mount_point,
             kind=(volume.file_system or "").lower(),
             source=f"/dev/{group.name}/{_base(volume.name)}",
+            volume=f"{group.name}/{_base(volume.name)}",
             size_bytes=volume.size,
             used_bytes=volume.used_size,
             free_bytes=volume.free_size,
@@ -214,6 +216,7 @@ def _group(group: machine.VolumeGroup) -> VolumeGroup:
             )
             for volume in group.logical_volumes
         ),
+        physical_volumes=tuple(PhysicalVolume(volume=_base(name)) for name in _names(group.components or "")),
     )
 
 

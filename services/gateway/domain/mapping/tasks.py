@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from contracts.items import ItemOutcome
 from contracts.layout import TargetDisk as PlannedDisk
+from contracts.layout import TargetPartition as PlannedPartition
 from contracts.messages.source import SourceServer
 from contracts.messages.task import SubTask as TaskStep
 from contracts.messages.task import TaskView
@@ -185,14 +186,21 @@ def _os_version(server: SourceServer) -> str:
     return f"{server.os_id}_{server.os_version}_{server.os_bits}bit".upper()
 
 
+def _use(partition: PlannedPartition, mount_point: str) -> str:
+    if partition.format_as is not None and partition.format_as.kind == "lvm2_member":
+        return "VOLUME_GROUP"
+    return "BOOT" if mount_point in {"/boot", "/boot/efi"} else "NORMAL"
+
+
 def _disk(task: TaskView, disk: PlannedDisk, number: int) -> TargetDisk:
-    mounted = {(v.target_disk, v.target_partition): v.mount_point for v in task.layout.volumes}
+    plain = [volume for volume in task.layout.volumes if not volume.logical_volume]
+    mounted = {(v.target_disk, v.target_partition): v.mount_point for v in plain}
     partitions = [
         TargetPartition(
             name=f"{disk.name}{partition.number}",
             index=partition.number,
             size=partition.size_bytes,
-            device_use="BOOT" if mounted.get((disk.name, partition.number)) in {"/boot", "/boot/efi"} else "NORMAL",
+            device_use=_use(partition, mounted.get((disk.name, partition.number), "")),
             file_system=partition.format_as.kind if partition.format_as else None,
             mount_point=mounted.get((disk.name, partition.number)),
             uuid=(partition.format_as.uuid if partition.format_as else "") or None,

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from contracts.base import Model
 from contracts.errors import MigrationError
 from contracts.errors.layout import DISK_TOO_SMALL, MBR_LIMIT, PARTITION_TOO_SMALL
-from contracts.inventory import Disk, FileSystem, Mount
+from contracts.inventory import Disk, FileSystem, Mount, SourceInventory
 from contracts.layout import TargetDisk, TargetPartition
 from services.task.domain.layout.file_systems import (
     derived_signature,
@@ -22,11 +23,39 @@ from services.task.domain.layout.volumes import MovingVolume
 # 32-bit sector numbers.
 MBR_LIMIT_BYTES: Final = 2 * TIB
 LINUX_TYPE: Final = "83"
-Moving = Mapping[str, MovingVolume]
+LVM_TYPE: Final = "8e"
+
+
+class Moving(Model):
+    """What is made on the source's partitions and disks, by their names: the mounts that are copied, and LVM's
+    physical volumes. boot_disk: the name of the disk that the system starts from, "" when it need not start."""
+
+    volumes: Mapping[str, MovingVolume]
+    physical: Mapping[str, FileSystem] = {}
+    boot_disk: str = ""
+
+
+def boot_disk(inventory: SourceInventory, volumes: Mapping[str, MovingVolume]) -> str:
+    """The name of the disk that holds the root file system; of a root on LVM, that holds /boot or the firmware's
+    partition, else the group's first physical volume. "" when none of them is known."""
+    by_point = {volume.mount.mount_point: name for name, volume in volumes.items()}
+    root = by_point.get("/", "")
+    if "/" not in root:
+        return _disk_with(inventory, root)
+    plain = [by_point[point] for point in ("/boot", "/boot/efi", "/efi") if "/" not in by_point.get(point, "/")]
+    loader = by_point.get("/boot", root).partition("/")[0]
+    held = [one.volume for group in inventory.volume_groups if group.name == loader for one in group.physical_volumes]
+    return next((disk for name in (*plain, *held) if (disk := _disk_with(inventory, name))), "")
+
+
+def _disk_with(inventory: SourceInventory, name: str) -> str:
+    return next(
+        (disk.name for disk in inventory.disks if name in (disk.name, *(part.name for part in disk.partitions))), ""
+    )
 
 
 def disk_of_source(disk: Disk, name: str, moving: Moving, options: LayoutOptions) -> TargetDisk:
-    """The target's disk for a source disk. moving: by the name of the partition or disk that backs a volume."""
+    """The target's disk for a source disk."""
     if disk.table == "none":
         return _disk_of_whole_file_system(disk, name, moving, options)
     wanted = {
@@ -37,8 +66,8 @@ def disk_of_source(disk: Disk, name: str, moving: Moving, options: LayoutOptions
     placed = place(disk.partitions, wanted)
     partitions = tuple(_partition(each, moving) for each in placed)
     for each in placed:
-        if each.source.number in wanted and each.source.name in moving:
-            _check_fits(moving[each.source.name].mount, each.source.name, each.size_bytes)
+        if each.source.number in wanted and each.source.name in moving.volumes:
+            _check_fits(moving.volumes[each.source.name].mount, each.source.name, each.size_bytes)
     size_bytes = _disk_size(name, disk.name, options, disk.size_bytes, disk_end_bytes(placed, disk.table))
     if disk.table == "mbr":
         _check_mbr(name, max((each.end_bytes for each in placed), default=0))
@@ -69,21 +98,23 @@ def disk_of_mount(mount: Mount, name: str, options: LayoutOptions) -> TargetDisk
 
 
 def _disk_of_whole_file_system(disk: Disk, name: str, moving: Moving, options: LayoutOptions) -> TargetDisk:
-    volume = moving.get(disk.name)
-    file_system = disk.file_system
+    volume = moving.volumes.get(disk.name)
+    physical = moving.physical.get(disk.name)
+    file_system = physical or disk.file_system
     if volume is not None:
         planned = file_system_of_mount(volume.mount, seed=options.seed)
         # A plain folder has a kind and a size, but nothing that fstab and boot loader could name.
         has_name = file_system is not None and file_system.uuid
         file_system = file_system if has_name else planned.model_copy(update={"size_bytes": disk.size_bytes})
-    has_to_boot = not options.is_data_only and volume is not None and volume.mount.mount_point in {"/", "/boot"}
-    if volume is not None and file_system is not None and has_to_boot:
+    is_boot_volume = volume is not None and volume.mount.mount_point in {"/", "/boot"}
+    has_to_boot = not options.is_data_only and (is_boot_volume or moving.boot_disk == disk.name)
+    if file_system is not None and has_to_boot:
         return _disk_with_one_partition(
             name=name,
             size_bytes=_disk_size(name, disk.name, options, FIRST_START_BYTES + disk.size_bytes, 2 * MIB),
             file_system=file_system,
             identifier=derived_signature(options.seed, disk.name),
-            mount=volume.mount,
+            mount=volume.mount if volume is not None else None,
             source_disk=disk.name,
         )
     size_bytes = _disk_size(name, disk.name, options, disk.size_bytes, MIB)
@@ -93,19 +124,20 @@ def _disk_of_whole_file_system(disk: Disk, name: str, moving: Moving, options: L
 
 
 def _disk_with_one_partition(
-    *, name: str, size_bytes: int, file_system: FileSystem, identifier: str, mount: Mount, source_disk: str = ""
+    *, name: str, size_bytes: int, file_system: FileSystem, identifier: str, mount: Mount | None, source_disk: str = ""
 ) -> TargetDisk:
     partition = TargetPartition(
         number=1,
         start_bytes=FIRST_START_BYTES,
         size_bytes=size_bytes - FIRST_START_BYTES,
-        type_id=LINUX_TYPE,
+        type_id=LVM_TYPE if file_system.kind == "lvm2_member" else LINUX_TYPE,
         part_uuid=f"{identifier}-01",
-        is_active=mount.mount_point == "/",
+        is_active=mount is None or mount.mount_point == "/",
         format_as=file_system,
         source_volume=source_disk,
     )
-    _check_fits(mount, source_disk or name, partition.size_bytes)
+    if mount is not None:
+        _check_fits(mount, source_disk or name, partition.size_bytes)
     _check_mbr(name, size_bytes)
     return TargetDisk(
         name=name,
@@ -119,8 +151,9 @@ def _disk_with_one_partition(
 
 def _partition(placed: Placed, moving: Moving) -> TargetPartition:
     source = placed.source
-    volume = moving.get(source.name)
-    file_system = source.file_system
+    volume = moving.volumes.get(source.name)
+    physical = moving.physical.get(source.name)
+    file_system = physical or source.file_system
     if volume is not None and file_system is None:
         file_system = file_system_of_mount(volume.mount, seed=source.part_uuid)
     is_swap = file_system is not None and file_system.kind == "swap"
@@ -134,7 +167,7 @@ def _partition(placed: Placed, moving: Moving) -> TargetPartition:
         kind=source.kind,
         is_active=source.is_active,
         attributes=source.attributes,
-        format_as=file_system if volume is not None or is_swap else None,
+        format_as=file_system if volume is not None or physical is not None or is_swap else None,
         source_volume=source.name,
     )
 

@@ -5,9 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from contracts.inventory import Disk, FileSystem, SourceInventory
-from contracts.layout import CopyVolume, TargetDisk, TargetLayout, TargetPartition
-from services.task.domain.layout.disks import disk_of_mount, disk_of_source
+from contracts.layout import CopyVolume, TargetDisk, TargetLayout, TargetPartition, TargetVolumeGroup
+from services.task.domain.layout.arrays import without_arrays
+from services.task.domain.layout.disks import Moving, boot_disk, disk_of_mount, disk_of_source
 from services.task.domain.layout.options import LayoutOptions, target_disk_name
+from services.task.domain.layout.volume_groups import (
+    Placement,
+    group_notes,
+    moving_groups,
+    physical_volumes,
+    placements,
+    planned_group,
+)
 from services.task.domain.layout.volumes import MovingVolume, depth, moving_volumes
 
 
@@ -18,80 +27,117 @@ def plan_layout(inventory: SourceInventory, options: LayoutOptions | None = None
     (SMS.LAYOUT.*) for what a target cannot be given.
     """
     options = options or LayoutOptions()
+    source_disks = inventory.disks
+    collapsed = without_arrays(inventory)
+    inventory = collapsed.inventory
     volumes = moving_volumes(inventory, is_data_only=options.is_data_only)
-    moving = {volume.volume: volume for volume in volumes if volume.volume}
+    by_volume = {volume.volume: volume for volume in volumes if volume.volume}
+    groups = moving_groups(inventory, by_volume)
+    moving = Moving(
+        volumes=by_volume,
+        physical=physical_volumes(groups, options.seed),
+        boot_disk="" if options.is_data_only else boot_disk(inventory, by_volume),
+    )
     disks: list[TargetDisk] = []
-    placements: dict[str, tuple[str, int]] = {}
-    notes: list[str] = []
-    for origin in _origins(inventory, volumes):
+    places: dict[str, Placement] = {}
+    notes = list(collapsed.notes)
+    for origin in _origins(inventory, volumes, moving):
         name = target_disk_name(len(disks))
         if isinstance(origin, MovingVolume):
             disk = disk_of_mount(origin.mount, name, options)
-            placements[origin.mount.mount_point] = (name, 1)
+            places[origin.mount.mount_point] = Placement(disk=name, partition=1)
         else:
             disk = disk_of_source(origin, name, moving, options)
-            placements.update(_placements(disk, moving))
+            places.update(_placements(disk, moving))
             notes += _notes(origin, disk)
         disks.append(disk)
+    planned = [planned_group(group, disks, by_volume, options) for group in groups]
+    for source, group in zip(groups, planned, strict=True):
+        where = placements(group)
+        places.update({by_volume[n].mount.mount_point: place for n, place in where.items() if n in by_volume})
+        notes += group_notes(source, group)
     moved = {disk.source_disk for disk in disks}
     notes += [_left_out(disk) for disk in inventory.disks if disk.name not in moved]
-    system_disk = placements.get("/", ("", 0))[0]
+    system_disk = _system_disk(disks, places, moving)
     return TargetLayout(
         firmware=inventory.firmware,
-        disks=tuple(_as_system(disk, placements) if disk.name == system_disk else disk for disk in disks),
-        volumes=_copy_volumes(volumes, placements, [disk.name for disk in disks], moving_file_systems(disks)),
-        source_disks=inventory.disks,
+        disks=tuple(_as_system(disk, places) if disk.name == system_disk else disk for disk in disks),
+        volumes=_copy_volumes(volumes, places, [disk.name for disk in disks], moving_file_systems(disks, planned)),
+        source_disks=source_disks,
         notes=tuple(notes),
+        volume_groups=tuple(planned),
     )
 
 
-def moving_file_systems(disks: Iterable[TargetDisk]) -> dict[tuple[str, int], FileSystem]:
-    """Every file system that is made, by (disk name, partition number; 0 for the whole disk)."""
-    made: dict[tuple[str, int], FileSystem] = {}
+def moving_file_systems(
+    disks: Iterable[TargetDisk], groups: Iterable[TargetVolumeGroup]
+) -> dict[tuple[str, int, str], FileSystem]:
+    """Every file system that is made, by its placement: disk, partition (0 for the whole disk), logical volume."""
+    made: dict[tuple[str, int, str], FileSystem] = {}
     for disk in disks:
         if disk.format_as is not None:
-            made[disk.name, 0] = disk.format_as
-        made.update({(disk.name, p.number): p.format_as for p in disk.partitions if p.format_as is not None})
+            made[disk.name, 0, ""] = disk.format_as
+        made.update({(disk.name, p.number, ""): p.format_as for p in disk.partitions if p.format_as is not None})
+    for group in groups:
+        where = placements(group)
+        for volume in group.logical_volumes:
+            place = where[f"{group.name}/{volume.name}"]
+            if volume.format_as is not None:
+                made[place.disk, place.partition, place.logical_volume] = volume.format_as
     return made
 
 
-def _origins(inventory: SourceInventory, volumes: tuple[MovingVolume, ...]) -> list[Disk | MovingVolume]:
+def _origins(
+    inventory: SourceInventory, volumes: tuple[MovingVolume, ...], moving: Moving
+) -> list[Disk | MovingVolume]:
     """What each target disk comes from, the one that boots first, then in the source's order."""
-    by_volume = {volume.volume: volume.mount.mount_point for volume in volumes if volume.volume}
-    disks = [disk for disk in inventory.disks if _moves(disk, by_volume)]
+    disks = [disk for disk in inventory.disks if _moves(disk, moving)]
     unknown = [volume for volume in volumes if not volume.volume]
-    disks.sort(key=lambda disk: "/" not in _mount_points(disk, by_volume))
+    disks.sort(key=lambda disk: disk.name != moving.boot_disk and "/" not in _mount_points(disk, moving))
     unknown.sort(key=lambda volume: (depth(volume.mount.mount_point), volume.mount.mount_point))
     if unknown and unknown[0].mount.mount_point == "/":
         return [unknown[0], *disks, *unknown[1:]]
     return [*disks, *unknown]
 
 
-def _mount_points(disk: Disk, by_volume: Mapping[str, str]) -> set[str]:
+def _mount_points(disk: Disk, moving: Moving) -> set[str]:
     names = [disk.name, *(partition.name for partition in disk.partitions)]
-    return {by_volume[name] for name in names if name in by_volume}
+    return {moving.volumes[name].mount.mount_point for name in names if name in moving.volumes}
 
 
-def _moves(disk: Disk, by_volume: Mapping[str, str]) -> bool:
+def _moves(disk: Disk, moving: Moving) -> bool:
     holds_swap = any(each is not None and each.kind == "swap" for each in _file_systems(disk))
-    return bool(_mount_points(disk, by_volume)) or (holds_swap and not disk.is_removable)
+    holds_group = any(name in moving.physical for name in (disk.name, *(part.name for part in disk.partitions)))
+    return bool(_mount_points(disk, moving)) or holds_group or (holds_swap and not disk.is_removable)
 
 
 def _file_systems(disk: Disk) -> list[FileSystem | None]:
     return [disk.file_system, *(partition.file_system for partition in disk.partitions)]
 
 
-def _placements(disk: TargetDisk, moving: Mapping[str, MovingVolume]) -> dict[str, tuple[str, int]]:
+def _placements(disk: TargetDisk, moving: Moving) -> dict[str, Placement]:
     numbers = {partition.source_volume: partition.number for partition in disk.partitions}
     numbers.setdefault(disk.source_disk, 0)
-    return {moving[name].mount.mount_point: (disk.name, number) for name, number in numbers.items() if name in moving}
+    return {
+        moving.volumes[name].mount.mount_point: Placement(disk=disk.name, partition=number)
+        for name, number in numbers.items()
+        if name in moving.volumes
+    }
 
 
-def _as_system(disk: TargetDisk, placements: Mapping[str, tuple[str, int]]) -> TargetDisk:
+def _system_disk(disks: Iterable[TargetDisk], places: Mapping[str, Placement], moving: Moving) -> str:
+    named = next((disk.name for disk in disks if disk.source_disk and disk.source_disk == moving.boot_disk), "")
+    return named or (places["/"].disk if "/" in places else "")
+
+
+def _as_system(disk: TargetDisk, places: Mapping[str, Placement]) -> TargetDisk:
     """Mark the disk that boots; some firmware wants one active partition in an MBR."""
     partitions = disk.partitions
     if disk.table == "mbr" and not any(partition.is_active for partition in partitions):
-        boot_number = next((placements[p][1] for p in ("/boot", "/") if placements.get(p, ("",))[0] == disk.name), 0)
+        here = [
+            places[point].partition for point in ("/boot", "/") if point in places and places[point].disk == disk.name
+        ]
+        boot_number = here[0] if here else 0
         partitions = tuple(_activated(partition, boot_number) for partition in partitions)
     return disk.model_copy(update={"is_system": True, "partitions": partitions})
 
@@ -104,26 +150,27 @@ def _activated(partition: TargetPartition, number: int) -> TargetPartition:
 
 def _copy_volumes(
     volumes: Iterable[MovingVolume],
-    placements: Mapping[str, tuple[str, int]],
+    places: Mapping[str, Placement],
     disk_order: list[str],
-    made: Mapping[tuple[str, int], FileSystem],
+    made: Mapping[tuple[str, int, str], FileSystem],
 ) -> tuple[CopyVolume, ...]:
     def order(volume: MovingVolume) -> tuple[int, int, str]:
         point = volume.mount.mount_point
-        return disk_order.index(placements[point][0]), depth(point), point
+        return disk_order.index(places[point].disk), depth(point), point
 
     copied = []
     for index, volume in enumerate(sorted(volumes, key=order)):
         mount = volume.mount
-        disk, partition = placements[mount.mount_point]
+        place = places[mount.mount_point]
         copied.append(
             CopyVolume(
                 index=index,
                 mount_point=mount.mount_point,
                 source_path=mount.host_path,
-                target_disk=disk,
-                target_partition=partition,
-                kind=made[disk, partition].kind,
+                target_disk=place.disk,
+                target_partition=place.partition,
+                logical_volume=place.logical_volume,
+                kind=made[place.disk, place.partition, place.logical_volume].kind,
                 estimated_bytes=mount.used_bytes,
                 estimated_files=mount.files,
                 mount_options=mount.options,

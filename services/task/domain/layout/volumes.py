@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Final
 
 from contracts.base import Model
@@ -14,17 +13,25 @@ from contracts.errors.layout import (
     STORAGE_UNSUPPORTED,
     SUBVOLUME_UNSUPPORTED,
 )
-from contracts.inventory import Disk, FileSystem, Mount, SourceInventory
+from contracts.inventory import FileSystem, Mount, SourceInventory
 
 COPIED_KINDS: Final = ("ext2", "ext3", "ext4", "xfs", "btrfs", "vfat")
 # Mounts of these kinds hold nothing that outlives a boot, or show files of another mount.
 _PASSING_KINDS: Final = frozenset({"tmpfs", "ramfs", "devtmpfs", "overlay", "squashfs", "iso9660", "udf", "autofs"})
 _LAYERS: Final = {"/dev/mapper/": "device mapper", "/dev/dm-": "device mapper", "/dev/md": "software RAID"}
+_LAYER_NAMES: Final = {
+    "lvm_thin": "a thin pool of LVM",
+    "crypt": "encryption",
+    "multipath": "multipath",
+    "device_mapper": "device mapper",
+    "raid": "a software RAID that is used like a disk or whose members are not known",
+}
 _CONTAINERS: Final = {"lvm2_member": "LVM", "linux_raid_member": "software RAID", "crypto_luks": "LUKS"}
 
 
 class MovingVolume(Model):
-    """A mount that is copied; volume is the name of its partition or disk, "" when none is known."""
+    """A mount that is copied; volume is the name of its partition, disk or logical volume (``group/volume``), "" when
+    none is known."""
 
     mount: Mount
     volume: str
@@ -32,10 +39,13 @@ class MovingVolume(Model):
 
 def moving_volumes(inventory: SourceInventory, *, is_data_only: bool) -> tuple[MovingVolume, ...]:
     """The mounts to copy, one per file system. Raises MigrationError for what a target cannot be given."""
-    known = _file_systems(inventory.disks)
+    known = _file_systems(inventory)
+    snapshots = _snapshots(inventory)
     chosen: dict[str, MovingVolume] = {}
     for mount in sorted(inventory.mounts, key=_whole_file_system_first):
         if mount.is_network or (mount.kind in _PASSING_KINDS and mount.mount_point != "/"):
+            continue
+        if mount.volume in snapshots:
             continue
         volume = mount.volume if mount.volume in known else ""
         key = volume or f"mount {mount.mount_point}"
@@ -50,11 +60,23 @@ def moving_volumes(inventory: SourceInventory, *, is_data_only: bool) -> tuple[M
     return tuple(chosen.values())
 
 
-def _file_systems(disks: Sequence[Disk]) -> dict[str, FileSystem | None]:
-    named: dict[str, FileSystem | None] = {disk.name: disk.file_system for disk in disks}
-    for disk in disks:
+def _file_systems(inventory: SourceInventory) -> dict[str, FileSystem | None]:
+    named: dict[str, FileSystem | None] = {disk.name: disk.file_system for disk in inventory.disks}
+    for disk in inventory.disks:
         named.update({partition.name: partition.file_system for partition in disk.partitions})
+    for group in inventory.volume_groups:
+        named.update({f"{group.name}/{volume.name}": volume.file_system for volume in group.logical_volumes})
     return named
+
+
+def _snapshots(inventory: SourceInventory) -> set[str]:
+    """Their files are those of another volume, at an earlier time."""
+    return {
+        f"{group.name}/{volume.name}"
+        for group in inventory.volume_groups
+        for volume in group.logical_volumes
+        if volume.origin
+    }
 
 
 def _whole_file_system_first(mount: Mount) -> tuple[bool, int, str]:
@@ -80,6 +102,13 @@ def _check(mount: Mount, volume: str, file_system: FileSystem | None) -> None:
 
 def _storage_layer(mount: Mount, volume: str, file_system: FileSystem | None) -> str:
     """What lies between the file system and its partition that a target cannot have; "" for nothing."""
+    layer = next((name for layer, name in _LAYER_NAMES.items() if layer in mount.layers), "")
+    if layer:
+        return layer
+    if "/" in volume and mount.kind == "btrfs":
+        return "Btrfs on LVM"
+    if not volume and "lvm" in mount.layers:
+        return "LVM whose metadata could not be read"
     if not volume:
         return next((name for prefix, name in _LAYERS.items() if mount.source.startswith(prefix)), "")
     if file_system is None:
