@@ -229,7 +229,7 @@ class RaidArray(Model):
 
 
 class BtrfsSubvolume(Model):
-    """A subvolume or snapshot; ids as `btrfs subvolume list` prints them."""
+    """A subvolume or snapshot; ids as `btrfs subvolume list` prints them. name: its path from the top level."""
 
     id: str
     name: str
@@ -237,6 +237,7 @@ class BtrfsSubvolume(Model):
     uuid: str = ""
     mount_point: str = ""
     is_snapshot: bool = False
+    is_read_only: bool = False
 
 
 class BtrfsVolume(Model):
@@ -269,8 +270,9 @@ class SourceInventory(Model):
     swap_files: those in use or in fstab; swap_file_headers: those of them that hold a swap area, which alone are
     left out of a copy and made again. applications: those that a migration must know of. listening_ports: TCP ports
     of a live server, without those that its kernel gives away by itself. volume_groups: of LVM2, as their disks
-    describe them, or as an agent of the HTTPS API says. arrays: those that run. btrfs, raw_devices, has_rsync, has_tc,
-    is_paravirtual, is_oem, platform: what agents of the HTTPS API say besides; None and "" mean that nobody said.
+    describe them, or as an agent of the HTTPS API says. arrays: those that run. btrfs: what is mounted, with its
+    subvolumes. raw_devices, has_rsync, has_tc, is_paravirtual, is_oem, platform: what agents of the HTTPS API say
+    besides; None and "" mean that nobody said.
     """
 
     hostname: str

@@ -91,7 +91,9 @@ class CopyVolume(Model):
     mount_point: where the migrated system mounts it. source_path: directory on the source machine under which
     the agent finds that mount (the --root prefix included). target_disk and target_partition (0 = whole disk)
     say where it goes; logical_volume (``group/volume``) when it goes onto one, whose first extent is there.
-    estimated_bytes: used bytes at inventory.
+    estimated_bytes: used bytes at inventory; of several subvolumes of one file system the first has them all.
+    subvolume: of a Btrfs, its path from the top level; "" for the top level and for other file systems. is_nested: the
+    system does not mount it: it is seen in the subvolume around it.
     """
 
     index: int
@@ -104,13 +106,26 @@ class CopyVolume(Model):
     estimated_files: int = 0
     mount_options: tuple[str, ...] = ()
     logical_volume: str = ""
+    subvolume: str = ""
+    is_nested: bool = False
+
+
+class TargetSubvolume(Model):
+    """A subvolume to be made in a Btrfs of the target. target_disk, target_partition, logical_volume: as in CopyVolume.
+    path: from the top level. is_default: what a mount that names no subvolume shows."""
+
+    target_disk: str
+    target_partition: int
+    path: str
+    is_default: bool = False
+    logical_volume: str = ""
 
 
 class TargetLayout(Model):
     """The whole plan, made once per task by the task service and shown to the user before anything is wiped.
 
     volumes are in copying order: those of the system disk first. source_disks: the source's disks as they were
-    planned from, for the adaptation's device references.
+    planned from, for the adaptation's device references. subvolumes: outer ones before those inside them.
     """
 
     firmware: Firmware
@@ -119,3 +134,4 @@ class TargetLayout(Model):
     source_disks: tuple[Disk, ...] = ()
     notes: tuple[str, ...] = ()
     volume_groups: tuple[TargetVolumeGroup, ...] = ()
+    subvolumes: tuple[TargetSubvolume, ...] = ()

@@ -55,7 +55,8 @@ class TransferProgress(Model):
 
 class SkippedPath(Model):
     """An entry that was left out. path as the migrated system sees it (undecodable bytes as surrogate escapes
-    written ``\\xNN``). reason: excluded, own, swap, socket, read_error, changed_kind, unsupported."""
+    written ``\\xNN``). reason: excluded, own, swap, socket, subvolume (of Btrfs, a
+    snapshot), read_error, changed_kind, unsupported."""
 
     path: str
     reason: str

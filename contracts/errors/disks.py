@@ -54,6 +54,12 @@ MOUNT_FAILED: Final = ErrorCode(
     remedy="See that the helper's kernel supports {kind} and what its log says of {device}, then resume the task.",
     is_resumable=True,
 )
+SUBVOLUME_FAILED: Final = ErrorCode(
+    code="SMS.DISK.SUBVOLUME_FAILED",
+    cause="The Btrfs subvolume {path} could not be made on {device}: {reason}",
+    remedy="See what the helper's log says of {device}, then resume the task.",
+    is_resumable=True,
+)
 BUSY: Final = ErrorCode(
     code="SMS.DISK.BUSY",
     cause="{path} could not be unmounted after {timeout_s} s: {reason}",

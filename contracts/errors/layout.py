@@ -18,10 +18,10 @@ STORAGE_UNSUPPORTED: Final = ErrorCode(
     remedy="Unmount {mount_point} if it need not move, or move its files to a partition or an ordinary volume of LVM.",
     exit_code=4,
 )
-SUBVOLUME_UNSUPPORTED: Final = ErrorCode(
-    code="SMS.LAYOUT.SUBVOLUME_UNSUPPORTED",
-    cause="{mount_point} shows the subtree {root} of {volume}, not the whole file system.",
-    remedy="Migrate this server with a later version; Btrfs subvolumes cannot be made on the target yet.",
+SUBTREE_UNSUPPORTED: Final = ErrorCode(
+    code="SMS.LAYOUT.SUBTREE_UNSUPPORTED",
+    cause="{mount_point} shows the subtree {root} of {volume}, and the whole file system is mounted nowhere.",
+    remedy="Mount all of {volume} somewhere on the source, then start the task again.",
     exit_code=4,
 )
 NO_ROOT: Final = ErrorCode(

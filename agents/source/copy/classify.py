@@ -19,6 +19,7 @@ from agents.transfer.paths import directory as opened
 from agents.transfer.paths import join, split
 
 _SMALL_BYTES = 64 << 10
+_SUBVOLUME_STUB = 2
 Place = tuple[int, bytes]
 """A name, by the row of its directory."""
 
@@ -115,6 +116,8 @@ class Classifier:
                 if not is_tracked:
                     context.tally.vanish()
                 continue
+            if state.st_dev != context.device and self._is_subvolume(directory, name, state):
+                continue
             item = held.get(name)
             if item is not None and item[0] and item[1:5] == _identity(state):
                 del held[name]
@@ -133,6 +136,15 @@ class Classifier:
     def _skip(self, directory: OpenDirectory, name: bytes, reason: str) -> None:
         path = shown(self._context.volume.mount_point, join(directory.path, name))
         self._context.tally.skip(path, reason)
+
+    def _is_subvolume(self, directory: OpenDirectory, name: bytes, state: os.stat_result) -> bool:
+        """Whether an entry has inode numbers of its own below it: then it is another volume, or left out."""
+        # Where a snapshot was made of what had a subvolume inside, an empty folder stands for that.
+        if not stat.S_ISDIR(state.st_mode) or state.st_ino == _SUBVOLUME_STUB:
+            return False
+        if state.st_dev not in self._context.devices:
+            self._skip(directory, name, "subvolume")
+        return True
 
     def _is_left_out(self, directory: OpenDirectory, name: bytes, kind: EntryKind) -> bool:
         """The empty lost+found of a file system's root: the target's own was made with it."""

@@ -19,8 +19,8 @@ from contracts.layout import CopyVolume
 class RoundContext:
     """root: descriptor of the volume's root on the source. device: its st_dev. is_first: the catalogue held
     nothing of this volume when the round began, so that nothing can have been moved or removed. pass_number: above
-    that of every earlier pass. tracker: of the volume, where it is followed. postponed: names by row of their
-    directory that could not be settled, which the next round must look at."""
+    that of every earlier pass. devices: st_dev of each copied volume. tracker: of the volume, where it is
+    followed. postponed: names by row of their directory that could not be settled: the next round looks at them."""
 
     volume: CopyVolume
     root: int
@@ -34,6 +34,7 @@ class RoundContext:
     exclusions: Exclusions
     tally: Tally
     count: VolumeCount
+    devices: frozenset[int] = frozenset()
     tracker: VolumeTracker | None = None
     postponed: dict[int, set[bytes]] = field(default_factory=dict)
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 
 from agents.source.copy.catalogue import Catalogue
 from agents.source.copy.channel import Channel
@@ -44,6 +45,7 @@ class Rounds:
         self._tally = tally
         self._tracker = tracker
         mount_points = {volume.index: volume.mount_point for volume in volumes}
+        self._devices = frozenset(_devices(volumes))
         self._pool = SenderPool(channel, catalogue, tally, mount_points)
 
     def close(self) -> None:
@@ -108,6 +110,7 @@ class Rounds:
                 exclusions=self._exclusions[volume.index],
                 tally=self._tally,
                 count=count,
+                devices=self._devices,
                 tracker=tracker,
             )
             VolumeRound(context, changes).run()
@@ -115,6 +118,13 @@ class Rounds:
             os.close(root)
         if tracker is not None:
             tracker.confirm(context.postponed)
+
+
+def _devices(volumes: Sequence[CopyVolume]) -> Iterator[int]:
+    for volume in volumes:
+        # One that cannot be reached fails when its round begins.
+        with suppress(OSError):
+            yield os.stat(volume.source_path).st_dev
 
 
 def _open_volume(volume: CopyVolume) -> int:

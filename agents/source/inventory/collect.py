@@ -10,6 +10,7 @@ from typing import Final
 from agents.source.inventory.applications import read_applications
 from agents.source.inventory.block_devices import SYS, natural_key, read_attribute
 from agents.source.inventory.boot_loader import read_boot_loader
+from agents.source.inventory.btrfs_subvolumes import read_btrfs_volumes
 from agents.source.inventory.disks import disks_of_live_server, disks_of_mounted_tree
 from agents.source.inventory.fingerprint import fingerprint_of
 from agents.source.inventory.kernel import kernel_release
@@ -105,6 +106,7 @@ def collect(root: Path = Path("/"), *, agent_version: str = "") -> SourceInvento
             swap_file_headers=read_swap_file_headers(tree, swap_files),
             volume_groups=read_volume_groups(by_key, arrays, mounts),
             arrays=arrays,
+            btrfs=read_btrfs_volumes(mounts, tuple(disks)),
             applications=read_applications(tree),
             listening_ports=read_listening_ports() if tree.is_live else (),
             root_path=str(root),

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from agents.target.adaptation.references import References, is_device_reference
+from agents.target.adaptation.subvolume_options import named_subvolume
 
 SERIAL_CONSOLES: Final = ("console=tty0", "console=ttyS0,115200n8")
 # Consoles of other hypervisors, and serial ports that the target does not have.
@@ -76,8 +77,9 @@ class CommandLine:
         return f"{name}={meant.reference}" if meant is not None else None
 
     def _root_flags(self, value: str) -> str | None:
-        """Numbers of Btrfs subvolumes are given anew on the target; their names stay."""
-        options = [each for each in value.split(",") if not each.startswith("subvolid=")]
+        root = self.references.root
+        uuid = root.file_system.uuid if root is not None else ""
+        options = named_subvolume(value.split(","), self.references, uuid=uuid, mount_point="/")
         return f"rootflags={','.join(options)}" if options else None
 
     def _with_mapped_addresses(self, word: str) -> str:

@@ -13,7 +13,8 @@ _MAPPER: Final = "/dev/mapper/"
 
 @dataclass(frozen=True, kw_only=True)
 class TargetVolume:
-    """A file system or swap area of the target. volume: when it is one that was copied."""
+    """A file system or swap area of the target. volume: when it is one that was copied; of several subvolumes the one
+    nearest to the root."""
 
     disk: str
     partition: int
@@ -31,7 +32,7 @@ class TargetVolume:
 
 def target_volumes(layout: TargetLayout) -> tuple[TargetVolume, ...]:
     """Everything on the target's disks that has an identifier."""
-    copied = {(volume.target_disk, volume.target_partition): volume for volume in layout.volumes}
+    copied = {(volume.target_disk, volume.target_partition): volume for volume in reversed(layout.volumes)}
     return tuple(each for disk in layout.disks for each in _of_disk(disk, copied))
 
 
@@ -64,7 +65,14 @@ class References:
 
     def __init__(self, layout: TargetLayout, inventory: SourceInventory | None = None) -> None:
         self.volumes = target_volumes(layout)
-        self._by_mount_point = {each.volume.mount_point: each for each in self.volumes if each.volume is not None}
+        places = {(each.disk, each.partition): each for each in self.volumes}
+        self._by_mount_point = {
+            volume.mount_point: places[volume.target_disk, volume.target_partition]
+            for volume in layout.volumes
+            if (volume.target_disk, volume.target_partition) in places and not volume.is_nested
+        }
+        self._subvolumes = {volume.mount_point: volume.subvolume for volume in layout.volumes}
+        self._btrfs = inventory.btrfs if inventory is not None else ()
         self._mount_points = _mount_points(inventory) if inventory is not None else {}
 
     def has_kind(self, kind: str) -> bool:
@@ -94,6 +102,24 @@ class References:
     def at(self, mount_point: str) -> TargetVolume | None:
         """The copied file system that belongs at a mount point."""
         return self._by_mount_point.get(mount_point.rstrip("/") or "/")
+
+    def subvolume_at(self, mount_point: str) -> str:
+        """The path of the Btrfs subvolume that is mounted there; "" for a whole file system."""
+        return self._subvolumes.get(mount_point.rstrip("/") or "/", "")
+
+    def place_in_file_system(self, path: str) -> str:
+        """Where a path of the system lies in its file system, as a boot loader sees it, which mounts nothing."""
+        points = (point.rstrip("/") for point in self._subvolumes)
+        point = max((each for each in points if f"{path}/".startswith(f"{each}/")), key=len, default="")
+        subvolume = self.subvolume_at(point)
+        return (f"/{subvolume}" if subvolume else "") + path.removeprefix(point)
+
+    def subvolume_numbered(self, uuid: str, number: str) -> str | None:
+        """The path that a subvolume's number stood for on the source, "/" for the top level; None if nobody knows."""
+        if number in {"0", "5"}:
+            return "/"
+        named = (each for volume in self._btrfs if volume.uuid == uuid for each in volume.subvolumes)
+        return next((f"/{each.name}" for each in named if each.id == number), None)
 
     def resolve(self, reference: str) -> TargetVolume | None:
         """What ``UUID=…``, ``/dev/disk/by-uuid/…`` and the like lead to on the target; None for nothing there.

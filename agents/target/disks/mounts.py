@@ -28,13 +28,16 @@ _BUSY_TIMEOUT_S: Final = 10.0
 _RETRY_INTERVAL_S: Final = 0.05
 
 
-def mount_volume(device: Path, directory: str, kind: str, *, mount_point: str, is_read_only: bool = False) -> None:
+def mount_volume(
+    device: Path, directory: str, kind: str, *, mount_point: str, is_read_only: bool = False, options: str = ""
+) -> None:
     """Mount a file system guarded at an existing directory.
 
     mount_point: what errors call it. Raises MigrationError SMS.DISK.MOUNT_FAILED.
     """
-    # A launch layer has the same UUID as its replica, and XFS refuses a second one without nouuid.
-    options = "nouuid" if kind == "xfs" else ""
+    if kind == "xfs":
+        # A launch layer has the same UUID as its replica, and XFS refuses a second one without nouuid.
+        options = "nouuid"
     flags = _GUARDED | (MS_RDONLY if is_read_only else 0)
     try:
         mount(str(device), directory, kind, flags=flags, options=options)

@@ -14,6 +14,7 @@ from agents.target.disks.format import make_file_system
 from agents.target.disks.loop import LoopDevice
 from agents.target.disks.mounts import bind_folder, mount_volume, remove_empty_folders, unmount_below
 from agents.target.disks.programs import run_program
+from agents.target.disks.subvolumes import make_subvolumes, mount_subvolume
 from agents.target.disks.table import write_table
 from agents.target.rooted import open_in_root
 from contracts.errors import MigrationError
@@ -71,6 +72,10 @@ class PreparedDisks:
             for number, size_bytes, file_system in _formatted(disk):
                 device = self.device(disk, number)
                 make_file_system(device.path, file_system, name=f"{disk.name}{number or ''}", size_bytes=size_bytes)
+                place = (disk.name, number)
+                inside = [each for each in layout.subvolumes if (each.target_disk, each.target_partition) == place]
+                if inside:
+                    make_subvolumes(device.path, inside)
         for device in self._loops.values():
             device.sync()
 
@@ -111,8 +116,7 @@ class PreparedDisks:
                 continue
             directory = self._folder / "volumes" / str(volume.index)
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-            device = self._device_of(layout, volume)
-            mount_volume(device.path, str(directory), volume.kind, mount_point=volume.mount_point)
+            _mount(self._device_of(layout, volume).path, str(directory), volume)
             mounted[volume.index] = directory
         return mounted
 
@@ -121,19 +125,14 @@ class PreparedDisks:
         tree = self._folder / "tree"
         unmount_below(tree)
         tree.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for volume in sorted(layout.volumes, key=lambda each: each.mount_point.rstrip("/").count("/")):
+        mounted = [each for each in layout.volumes if not each.is_nested]
+        for volume in sorted(mounted, key=lambda each: each.mount_point.rstrip("/").count("/")):
             device = self._device_of(layout, volume)
             with _mount_point(tree, volume.mount_point) as directory:
                 if volume.kind == "vfat":
                     bind_folder(self.fat_folder(layout, volume).open(), directory, is_read_only=is_read_only)
-                    continue
-                mount_volume(
-                    device.path,
-                    directory,
-                    volume.kind,
-                    mount_point=volume.mount_point,
-                    is_read_only=is_read_only,
-                )
+                else:
+                    _mount(device.path, directory, volume, is_read_only=is_read_only)
         return tree
 
     def fat_folders(self) -> dict[int, FatFolder]:
@@ -160,7 +159,9 @@ class PreparedDisks:
     def check_file_systems(self, layout: TargetLayout) -> dict[str, str]:
         """Read-only fsck of every copied file system, which must be unmounted: complaints by mount point."""
         complaints = {}
-        for volume in layout.volumes:
+        # Subvolumes share a file system.
+        volumes = {(volume.target_disk, volume.target_partition): volume for volume in reversed(layout.volumes)}
+        for volume in volumes.values():
             device = self._device_of(layout, volume).path
             commands = {
                 "xfs": ["xfs_repair", "-n", str(device)],
@@ -207,6 +208,13 @@ def _formatted(disk: TargetDisk) -> list[tuple[int, int, FileSystem]]:
     whole = [(0, disk.size_bytes, disk.format_as)] if disk.format_as is not None else []
     parts = [(each.number, each.size_bytes, each.format_as) for each in disk.partitions if each.format_as is not None]
     return [*whole, *parts]
+
+
+def _mount(device: Path, directory: str, volume: CopyVolume, *, is_read_only: bool = False) -> None:
+    if volume.kind == "btrfs":
+        mount_subvolume(device, directory, volume, is_read_only=is_read_only)
+    else:
+        mount_volume(device, directory, volume.kind, mount_point=volume.mount_point, is_read_only=is_read_only)
 
 
 @contextlib.contextmanager

@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 
-from agents.target.receive.volume import Volume, unprotected
+from agents.target.receive.volume import Volume, brought_in, unprotected
 from agents.target.receive.write_entries import flags_of, move_over, restore_flags
 from agents.transfer.paths import open_directory, split
 from agents.transfer.structure import Change, Operation
@@ -96,7 +96,10 @@ def _existing(volume: Volume, path: bytes) -> Iterator[int]:
 
 
 def _hard_link(old_parent: int, old_name: bytes, parent: int, name: bytes) -> None:
-    os.link(old_name, name, src_dir_fd=old_parent, dst_dir_fd=parent, follow_symlinks=False)
+    def link() -> None:
+        os.link(old_name, name, src_dir_fd=old_parent, dst_dir_fd=parent, follow_symlinks=False)
+
+    brought_in(parent, link)
 
 
 def _exists(directory: int, name: bytes) -> bool:

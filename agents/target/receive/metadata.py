@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import ctypes
 import errno
 import os
@@ -11,7 +10,9 @@ import threading
 from dataclasses import dataclass
 
 from agents.transfer.attributes import (
+    COMPRESSION,
     DEFAULT_ACL,
+    PROJECT,
     entry_path,
     read_flags,
     read_xattrs,
@@ -39,23 +40,23 @@ def free_umask() -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Inherited:
-    """What a new file in a directory gets by itself: group of a set-gid directory, flags, default ACL."""
+    """What a new file in a directory gets by itself: group of a set-gid directory, flags, and attributes by a default
+    ACL, compression or project."""
 
     gid: int
     inode_flags: int
-    has_acl: bool
+    has_attributes: bool
     has_exact_mode: bool
 
 
 def inherited_from(directory: int) -> Inherited:
     """Ask a directory once, instead of each file that is made in it."""
     state = os.fstat(directory)
-    has_acl = False
-    with contextlib.suppress(OSError):
-        has_acl = bool(os.getxattr(directory, DEFAULT_ACL))
+    names = {name for name, _ in read_xattrs(directory)}
     gid = state.st_gid if state.st_mode & stat.S_ISGID else os.getegid()
     is_free = free_umask()
-    return Inherited(gid, read_flags(directory), has_acl, is_free and not has_acl)
+    has_attributes = not names.isdisjoint((DEFAULT_ACL, COMPRESSION, PROJECT))
+    return Inherited(gid, read_flags(directory), has_attributes, is_free and DEFAULT_ACL not in names)
 
 
 def finish_new(descriptor: int, entry: Entry, inherited: Inherited) -> None:
@@ -65,8 +66,8 @@ def finish_new(descriptor: int, entry: Entry, inherited: Inherited) -> None:
         os.fchown(descriptor, entry.uid, entry.gid)
     if entry.mode & 0o7000 or not inherited.has_exact_mode:
         os.fchmod(descriptor, entry.mode)
-    if entry.xattrs or inherited.has_acl:
-        current = read_xattrs(descriptor) if inherited.has_acl else ()
+    if entry.xattrs or inherited.has_attributes:
+        current = read_xattrs(descriptor) if inherited.has_attributes else ()
         write_xattrs(descriptor, entry.xattrs, current=current)
     os.utime(descriptor, ns=(entry.atime_ns, entry.mtime_ns))
     if entry.inode_flags or inherited.inode_flags:

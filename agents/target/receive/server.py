@@ -65,7 +65,7 @@ class TargetServer:
         self._journal = Journal(state_folder / "receive.journal")
         self._reception = Reception(self._journal, applied_survives_restart=applied_survives_restart)
         self._durability = DurabilityThread(self._reception, self._volumes.values)
-        self._verifier = Verifier()
+        self._verifier = Verifier(self._volumes.values())
         self._lock = threading.Lock()
         self._session: TargetSession | None = None
         self._listener: socket.socket | None = None

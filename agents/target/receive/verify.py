@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from agents.target.receive.volume import Volume
 from agents.transfer.attributes import entry_path, read_flags, read_xattrs
@@ -22,7 +22,8 @@ _ALWAYS_THERE = b"lost+found"
 class Verifier:
     """Shared by all connections. Remembers which inode stands for which link group within a round."""
 
-    def __init__(self) -> None:
+    def __init__(self, volumes: Iterable[Volume]) -> None:
+        self._devices = {os.fstat(volume.root).st_dev for volume in volumes}
         self._lock = threading.Lock()
         self._inodes: dict[tuple[int, int], int] = {}
         self._synced: set[int] = set()
@@ -56,18 +57,28 @@ class Verifier:
             directory = open_directory(volume.root, part.path)
         except OSError:
             return [_verdict(entry, Status.MISSING, Aspect(0)) for entry in part.entries]
-        try:
-            present = _names(directory, part)
-            compare = self._compare if volume.backing is None else _compare_plain
-            verdicts = [compare(volume, directory, entry) for entry in part.entries]
-        finally:
-            os.close(directory)
         known = {entry.name for entry in part.entries} | ({volume.staging_name} if not part.path else set())
         if not part.path:
             # Made by mkfs; the source's own, if it has one with something in it, is in the catalogue.
             known.add(_ALWAYS_THERE)
-        extra = [_verdict(Entry(EntryKind.REGULAR, name), Status.EXTRA, Aspect(0)) for name in sorted(present - known)]
+        try:
+            present = _names(directory, part)
+            compare = self._compare if volume.backing is None else _compare_plain
+            verdicts = [compare(volume, directory, entry) for entry in part.entries]
+            unknown = [name for name in sorted(present - known) if not self._is_other_volume(directory, name)]
+        finally:
+            os.close(directory)
+        extra = [_verdict(Entry(EntryKind.REGULAR, name), Status.EXTRA, Aspect(0)) for name in unknown]
         return [verdict for verdict in verdicts if verdict is not None] + extra
+
+    def _is_other_volume(self, directory: int, name: bytes) -> bool:
+        """Whether a name is a subvolume that is compared by itself."""
+        own = os.fstat(directory).st_dev
+        try:
+            device = os.stat(name, dir_fd=directory, follow_symlinks=False).st_dev
+        except FileNotFoundError:
+            return False
+        return device != own and device in self._devices
 
     def _compare(self, volume: Volume, directory: int, entry: Entry) -> Entry | None:
         name = entry.name or b"."

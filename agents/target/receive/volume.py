@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol, TypeVar
 
-from agents.transfer.attributes import APPEND_ONLY, IMMUTABLE, read_flags, write_flags
+from agents.transfer.attributes import APPEND_ONLY, IMMUTABLE, leave_project, read_flags, write_flags
 from agents.transfer.paths import open_directory, open_root, sync_file_system
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -78,6 +78,8 @@ class Volume:
                 with keep_times(self.root), contextlib.suppress(FileExistsError):
                     os.mkdir(self.staging_name, 0o700, dir_fd=self.root)
                 self._staging = os.open(self.staging_name, _DIRECTORY, dir_fd=self.root)
+                # Whatever the root is a part of: anything may be moved in here.
+                leave_project(self._staging)
             return self._staging
 
     def staged_name(self, row: int) -> bytes:
@@ -208,6 +210,19 @@ def unprotected(parent: int, name: bytes, action: Callable[[], Result]) -> Resul
         return action()
     except PermissionError:
         if not (_unprotect(parent, b".") | _unprotect(parent, name)):
+            raise
+        return action()
+
+
+def brought_in(directory: int, action: Callable[[], Result]) -> Result:
+    """Move or link something into a directory; if that gives its project to all in it, have it end that and try again.
+
+    The project comes back with the metadata that the source sends for the directory at the end.
+    """
+    try:
+        return action()
+    except OSError as error:
+        if error.errno != errno.EXDEV or not leave_project(directory):
             raise
         return action()
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import stat
 
 from agents.target.receive.metadata import Inherited, finish_existing, finish_new, finish_special, inherited_from
-from agents.target.receive.volume import Volume, unprotected
-from agents.transfer.attributes import NO_COPY_ON_WRITE, read_flags, write_flags
+from agents.target.receive.volume import Volume, brought_in, unprotected
+from agents.transfer.attributes import COMPRESSION, NO_COPY_ON_WRITE, read_flags, write_flags
 from agents.transfer.entries import HAS_CONTENT, IN_PLACE, SPARSE, Entry, EntryKind
 from agents.transfer.frames import protocol_error
 
@@ -56,6 +57,11 @@ def create_file(volume: Volume, directory: int, name: bytes, entry: Entry) -> in
     if entry.inode_flags & NO_COPY_ON_WRITE:
         # Takes effect only while the file is empty.
         write_flags(descriptor, NO_COPY_ON_WRITE)
+    for attribute, value in entry.xattrs:
+        if attribute == COMPRESSION:
+            # What is written before stays as large as it is. Another kind of file system has no such attribute.
+            with contextlib.suppress(OSError):
+                os.setxattr(descriptor, attribute, value)
     return descriptor
 
 
@@ -172,7 +178,7 @@ def move_over(volume: Volume, staged: bytes, directory: int, name: bytes) -> Non
     staging = volume.staging
 
     def move() -> None:
-        os.rename(staged, name, src_dir_fd=staging, dst_dir_fd=directory)
+        brought_in(directory, lambda: os.rename(staged, name, src_dir_fd=staging, dst_dir_fd=directory))
 
     # An entry that is already immutable cannot be moved; it gets its flags once it is in place.
     flags = flags_of(staging, staged)

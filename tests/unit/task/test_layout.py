@@ -195,5 +195,5 @@ def test_sources_that_a_target_cannot_be_made_for_are_refused() -> None:
     assert code_of(inventory(USUAL.disks, zfs)) == "SMS.LAYOUT.FILE_SYSTEM_UNSUPPORTED"
     lvm = (mount("/", "", source="/dev/mapper/vg-root"),)
     assert code_of(inventory(USUAL.disks, lvm)) == "SMS.LAYOUT.STORAGE_UNSUPPORTED"
-    subvolume = (mount("/", "sda1", "btrfs", root="/@rootfs"),)
-    assert code_of(inventory(USUAL.disks, subvolume)) == "SMS.LAYOUT.SUBVOLUME_UNSUPPORTED"
+    subtree = (mount("/", "sda1", root="/folder"),)
+    assert code_of(inventory(USUAL.disks, subtree)) == "SMS.LAYOUT.SUBTREE_UNSUPPORTED"

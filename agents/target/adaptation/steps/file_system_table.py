@@ -8,6 +8,7 @@ from agents.target.adaptation.changes import Change, StepResult, WriteFile
 from agents.target.adaptation.formats.fstab import KIND, MOUNT_POINT, OPTIONS, SPEC, FstabLine, parse_fstab
 from agents.target.adaptation.inputs import Inputs, failed
 from agents.target.adaptation.references import References, is_device_reference
+from agents.target.adaptation.subvolume_options import named_subvolume
 from agents.target.adaptation.tree import Tree, encode
 from contracts.adaptation import AdaptationCheck
 from contracts.errors.adaptation import FSTAB_UNREADABLE, FSTAB_UNRESOLVED
@@ -61,7 +62,7 @@ def _adapted(line: FstabLine, references: References, tree: Tree) -> str:
     meant = references.meant_by(spec, line.value(MOUNT_POINT))
     if meant is None:
         return line.raw if "noauto" in line.options else _NOT_MIGRATED + line.raw
-    line = _without_subvolume_number(line)
+    line = _with_named_subvolume(line, references, meant.file_system.uuid)
     adapted = line.raw if references.resolve(spec) is not None else line.replaced(SPEC, meant.reference)
     if kind not in {meant.file_system.kind, "auto", *_same_driver(meant.file_system.kind)}:
         line = FstabLine(line.number, adapted, tuple(adapted.split()))
@@ -69,10 +70,9 @@ def _adapted(line: FstabLine, references: References, tree: Tree) -> str:
     return adapted
 
 
-def _without_subvolume_number(line: FstabLine) -> FstabLine:
-    """Numbers of Btrfs subvolumes are given anew on the target; their names stay."""
-    kept = [each for each in line.options if not each.startswith("subvolid=")]
-    if len(kept) == len(line.options):
+def _with_named_subvolume(line: FstabLine, references: References, uuid: str) -> FstabLine:
+    kept = named_subvolume(line.options, references, uuid=uuid, mount_point=line.value(MOUNT_POINT))
+    if kept == list(line.options):
         return line
     raw = line.replaced(OPTIONS, ",".join(kept) or "defaults")
     return FstabLine(line.number, raw, tuple(raw.split()))

@@ -27,6 +27,7 @@ _DRIVE_CHECK_AT: Final = 0x66
 _KERNEL_SECTOR_AT: Final = 0x5C
 _NEXT_SECTOR_AT: Final = 0x1F4
 _FILE_SYSTEM_MODULES: Final = {"ext2": "ext2", "ext3": "ext2", "ext4": "ext2", "xfs": "xfs", "btrfs": "btrfs"}
+_RELATIVE: Final = "btrfs_relative_path"
 _CONFIG_PATH: Final = "/tmp/load.cfg"  # noqa: S108 - in the sandbox's own /tmp
 _MKIMAGE: Final = tuple(
     f"/usr/{folder}/{name}" for name in ("grub2-mkimage", "grub-mkimage") for folder in ("bin", "sbin")
@@ -93,7 +94,7 @@ def _core_image(tree: Tree, inputs: Inputs, system: SystemFacts, folder: str) ->
     boot = inputs.references.boot
     if boot is None:
         return None, "no root file system is planned"
-    config = embedded_config(inputs, system)
+    config = embedded_config(tree, inputs, system)
     modules = ["biosdisk", "part_msdos", "part_gpt", "search_fs_uuid", _FILE_SYSTEM_MODULES[boot.file_system.kind]]
     arguments = ["-O", "i386-pc", "-d", folder, "-p", system.grub_folder, "-c", _CONFIG_PATH, *modules]
     mkimage = next((path for path in _MKIMAGE if tree.is_program(path)), None)
@@ -126,13 +127,20 @@ def _core_of_helper(tree: Tree, system: SystemFacts, images: str, config: bytes,
     return done.stdout if done.returncode == 0 and done.stdout else None
 
 
-def embedded_config(inputs: Inputs, system: SystemFacts) -> bytes:
+def embedded_config(tree: Tree, inputs: Inputs, system: SystemFacts) -> bytes:
     """What core.img does first: find the file system with /boot by its UUID, wherever its disk is."""
-    boot = inputs.references.boot
-    uuid = boot.file_system.uuid if boot is not None else ""
-    is_separate = boot is not inputs.references.root
-    prefix = system.grub_folder.removeprefix("/boot") if is_separate else system.grub_folder
-    return f"search.fs_uuid {uuid} root\nset prefix=($root){prefix}\n".encode()
+    references = inputs.references
+    uuid = references.boot.file_system.uuid if references.boot is not None else ""
+    lines = [f"search.fs_uuid {uuid} root"]
+    prefix = references.place_in_file_system(system.grub_folder)
+    if _RELATIVE in (tree.text(system.menu_path) or ""):
+        # SUSE's GRUB: its menu, and so the prefix, counts from the default subvolume; the modules are in another one.
+        prefix = system.grub_folder
+        modules = f"{system.grub_folder}/i386-pc"
+        lines += [f'set {_RELATIVE}="y"', f"export {_RELATIVE}"]
+        if subvolume := references.subvolume_at(modules):
+            lines.append(f"btrfs-mount-subvol ($root) {modules} /{subvolume}")
+    return "\n".join([*lines, f"set prefix=($root){prefix}", ""]).encode()
 
 
 def _modules(tree: Tree, folder: str, place: str) -> list[Change]:

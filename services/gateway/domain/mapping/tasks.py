@@ -193,7 +193,7 @@ def _use(partition: PlannedPartition, mount_point: str) -> str:
 
 
 def _disk(task: TaskView, disk: PlannedDisk, number: int) -> TargetDisk:
-    plain = [volume for volume in task.layout.volumes if not volume.logical_volume]
+    plain = [volume for volume in reversed(task.layout.volumes) if not volume.logical_volume]
     mounted = {(v.target_disk, v.target_partition): v.mount_point for v in plain}
     partitions = [
         TargetPartition(

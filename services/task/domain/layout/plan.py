@@ -9,6 +9,7 @@ from contracts.layout import CopyVolume, TargetDisk, TargetLayout, TargetPartiti
 from services.task.domain.layout.arrays import without_arrays
 from services.task.domain.layout.disks import Moving, boot_disk, disk_of_mount, disk_of_source
 from services.task.domain.layout.options import LayoutOptions, target_disk_name
+from services.task.domain.layout.subvolumes import nested_volumes, planned_subvolumes
 from services.task.domain.layout.volume_groups import (
     Placement,
     group_notes,
@@ -30,8 +31,10 @@ def plan_layout(inventory: SourceInventory, options: LayoutOptions | None = None
     source_disks = inventory.disks
     collapsed = without_arrays(inventory)
     inventory = collapsed.inventory
-    volumes = moving_volumes(inventory, is_data_only=options.is_data_only)
-    by_volume = {volume.volume: volume for volume in volumes if volume.volume}
+    mounted = moving_volumes(inventory, is_data_only=options.is_data_only)
+    nested, left_out = nested_volumes(inventory, mounted)
+    volumes = (*mounted, *nested)
+    by_volume = _by_volume(mounted)
     groups = moving_groups(inventory, by_volume)
     moving = Moving(
         volumes=by_volume,
@@ -41,23 +44,23 @@ def plan_layout(inventory: SourceInventory, options: LayoutOptions | None = None
     disks: list[TargetDisk] = []
     places: dict[str, Placement] = {}
     notes = list(collapsed.notes)
-    for origin in _origins(inventory, volumes, moving):
+    for origin in _origins(inventory, mounted, moving):
         name = target_disk_name(len(disks))
         if isinstance(origin, MovingVolume):
             disk = disk_of_mount(origin.mount, name, options)
             places[origin.mount.mount_point] = Placement(disk=name, partition=1)
         else:
             disk = disk_of_source(origin, name, moving, options)
-            places.update(_placements(disk, moving))
+            places.update(_placements(disk, volumes))
             notes += _notes(origin, disk)
         disks.append(disk)
     planned = [planned_group(group, disks, by_volume, options) for group in groups]
     for source, group in zip(groups, planned, strict=True):
         where = placements(group)
-        places.update({by_volume[n].mount.mount_point: place for n, place in where.items() if n in by_volume})
+        places.update({each.mount.mount_point: where[each.volume] for each in volumes if each.volume in where})
         notes += group_notes(source, group)
     moved = {disk.source_disk for disk in disks}
-    notes += [_left_out(disk) for disk in inventory.disks if disk.name not in moved]
+    notes += [*(_left_out(disk) for disk in inventory.disks if disk.name not in moved), *left_out]
     system_disk = _system_disk(disks, places, moving)
     return TargetLayout(
         firmware=inventory.firmware,
@@ -66,6 +69,7 @@ def plan_layout(inventory: SourceInventory, options: LayoutOptions | None = None
         source_disks=source_disks,
         notes=tuple(notes),
         volume_groups=tuple(planned),
+        subvolumes=planned_subvolumes(inventory, volumes, places),
     )
 
 
@@ -85,6 +89,12 @@ def moving_file_systems(
             if volume.format_as is not None:
                 made[place.disk, place.partition, place.logical_volume] = volume.format_as
     return made
+
+
+def _by_volume(mounted: Iterable[MovingVolume]) -> dict[str, MovingVolume]:
+    """What is mounted of each device; of several subvolumes the one nearest to the root."""
+    ordered = sorted(mounted, key=lambda volume: depth(volume.mount.mount_point), reverse=True)
+    return {volume.volume: volume for volume in ordered if volume.volume}
 
 
 def _origins(
@@ -115,13 +125,13 @@ def _file_systems(disk: Disk) -> list[FileSystem | None]:
     return [disk.file_system, *(partition.file_system for partition in disk.partitions)]
 
 
-def _placements(disk: TargetDisk, moving: Moving) -> dict[str, Placement]:
+def _placements(disk: TargetDisk, volumes: Iterable[MovingVolume]) -> dict[str, Placement]:
     numbers = {partition.source_volume: partition.number for partition in disk.partitions}
     numbers.setdefault(disk.source_disk, 0)
     return {
-        moving.volumes[name].mount.mount_point: Placement(disk=disk.name, partition=number)
-        for name, number in numbers.items()
-        if name in moving.volumes
+        each.mount.mount_point: Placement(disk=disk.name, partition=numbers[each.volume])
+        for each in volumes
+        if each.volume in numbers
     }
 
 
@@ -158,10 +168,13 @@ def _copy_volumes(
         point = volume.mount.mount_point
         return disk_order.index(places[point].disk), depth(point), point
 
-    copied = []
+    copied: list[CopyVolume] = []
+    counted: set[Placement] = set()
     for index, volume in enumerate(sorted(volumes, key=order)):
         mount = volume.mount
         place = places[mount.mount_point]
+        is_first = place not in counted
+        counted.add(place)
         copied.append(
             CopyVolume(
                 index=index,
@@ -171,9 +184,11 @@ def _copy_volumes(
                 target_partition=place.partition,
                 logical_volume=place.logical_volume,
                 kind=made[place.disk, place.partition, place.logical_volume].kind,
-                estimated_bytes=mount.used_bytes,
-                estimated_files=mount.files,
+                estimated_bytes=mount.used_bytes if is_first else 0,
+                estimated_files=mount.files if is_first else 0,
                 mount_options=mount.options,
+                subvolume=volume.subvolume,
+                is_nested=volume.is_nested,
             )
         )
     return tuple(copied)

@@ -11,7 +11,7 @@ from contracts.errors.layout import (
     NO_ROOT,
     NOTHING_TO_COPY,
     STORAGE_UNSUPPORTED,
-    SUBVOLUME_UNSUPPORTED,
+    SUBTREE_UNSUPPORTED,
 )
 from contracts.inventory import FileSystem, Mount, SourceInventory
 
@@ -31,28 +31,31 @@ _CONTAINERS: Final = {"lvm2_member": "LVM", "linux_raid_member": "software RAID"
 
 class MovingVolume(Model):
     """A mount that is copied; volume is the name of its partition, disk or logical volume (``group/volume``), "" when
-    none is known."""
+    none is known. subvolume, is_nested: as in CopyVolume."""
 
     mount: Mount
     volume: str
+    subvolume: str = ""
+    is_nested: bool = False
 
 
 def moving_volumes(inventory: SourceInventory, *, is_data_only: bool) -> tuple[MovingVolume, ...]:
-    """The mounts to copy, one per file system. Raises MigrationError for what a target cannot be given."""
-    known = _file_systems(inventory)
+    """The mounts to copy, one per file system or subvolume. Raises MigrationError for what a target cannot be given."""
+    known = file_systems(inventory)
     snapshots = _snapshots(inventory)
-    chosen: dict[str, MovingVolume] = {}
+    chosen: dict[tuple[str, str], MovingVolume] = {}
     for mount in sorted(inventory.mounts, key=_whole_file_system_first):
         if mount.is_network or (mount.kind in _PASSING_KINDS and mount.mount_point != "/"):
             continue
         if mount.volume in snapshots:
             continue
         volume = mount.volume if mount.volume in known else ""
-        key = volume or f"mount {mount.mount_point}"
-        if key in chosen and mount.kind != "btrfs":
-            continue  # a bind mount of a subtree that is copied with its file system
+        subvolume = mount.root.strip("/") if volume and mount.kind == "btrfs" else ""
+        key = (volume or f"mount {mount.mount_point}", subvolume)
+        if key in chosen:
+            continue  # mounted a second time, or a bind mount of a subtree that is copied with its file system
         _check(mount, volume, known.get(volume))
-        chosen[key] = MovingVolume(mount=mount, volume=volume)
+        chosen[key] = MovingVolume(mount=mount, volume=volume, subvolume=subvolume)
     if not chosen:
         raise MigrationError(NOTHING_TO_COPY, mount_count=len(inventory.mounts))
     if not is_data_only and all(moving.mount.mount_point != "/" for moving in chosen.values()):
@@ -60,7 +63,8 @@ def moving_volumes(inventory: SourceInventory, *, is_data_only: bool) -> tuple[M
     return tuple(chosen.values())
 
 
-def _file_systems(inventory: SourceInventory) -> dict[str, FileSystem | None]:
+def file_systems(inventory: SourceInventory) -> dict[str, FileSystem | None]:
+    """What every disk, partition and logical volume holds, by its name."""
     named: dict[str, FileSystem | None] = {disk.name: disk.file_system for disk in inventory.disks}
     for disk in inventory.disks:
         named.update({partition.name: partition.file_system for partition in disk.partitions})
@@ -96,8 +100,8 @@ def _check(mount: Mount, volume: str, file_system: FileSystem | None) -> None:
     if volume and mount.kind not in COPIED_KINDS:
         supported = ", ".join((*COPIED_KINDS, "swap"))
         raise MigrationError(FILE_SYSTEM_UNSUPPORTED, mount_point=point, kind=mount.kind, supported=supported)
-    if volume and mount.root not in {"/", ""}:
-        raise MigrationError(SUBVOLUME_UNSUPPORTED, mount_point=point, root=mount.root, volume=volume)
+    if volume and mount.root not in {"/", ""} and mount.kind != "btrfs":
+        raise MigrationError(SUBTREE_UNSUPPORTED, mount_point=point, root=mount.root, volume=volume)
 
 
 def _storage_layer(mount: Mount, volume: str, file_system: FileSystem | None) -> str:

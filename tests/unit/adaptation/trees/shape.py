@@ -12,7 +12,17 @@ from agents.target.adaptation.inputs import Inputs
 from agents.target.adaptation.references import References
 from agents.target.adaptation.sandbox import SandboxResult
 from contracts.adaptation import TargetFacts
-from contracts.inventory import Disk, FileSystem, Firmware, Mount, NetworkInterface, OperatingSystem, SourceInventory
+from contracts.inventory import (
+    BtrfsSubvolume,
+    BtrfsVolume,
+    Disk,
+    FileSystem,
+    Firmware,
+    Mount,
+    NetworkInterface,
+    OperatingSystem,
+    SourceInventory,
+)
 from contracts.layout import CopyVolume, TargetDisk, TargetLayout, TargetPartition
 from tests.unit.adaptation.trees.boot_files import (
     MODULES,
@@ -37,7 +47,8 @@ class Shape:
     """files: text or bytes by path; programs: paths that can be executed; links: target by path.
 
     has_boot: /boot is a file system of its own. root_source: what the source mounted at /, such as an LVM volume.
-    compression, microcode, usr: of the initial RAM disk. modules: that the kernel has.
+    compression, microcode, usr: of the initial RAM disk. modules: that the kernel has. subvolumes: of a Btrfs root, by
+    mount point; their numbers on the source are 257 and so on.
     """
 
     name: str
@@ -59,6 +70,7 @@ class Shape:
     modules: tuple[str, ...] = tuple(MODULES)
     command_line: str = ""
     has_serial_port: bool = True
+    subvolumes: Mapping[str, str] = field(default_factory=dict)
 
     def build(self, root: Path) -> None:
         """Write the tree below root."""
@@ -144,7 +156,17 @@ class Shape:
             for number, (point, kind, _) in enumerate(kinds, start=1)
             if point
         )
-        return TargetLayout(firmware=self.firmware, disks=(disk,), volumes=volumes)
+        return TargetLayout(firmware=self.firmware, disks=(disk,), volumes=self._with_subvolumes(volumes))
+
+    def _with_subvolumes(self, volumes: tuple[CopyVolume, ...]) -> tuple[CopyVolume, ...]:
+        if not self.subvolumes:
+            return volumes
+        root = next(each for each in volumes if each.mount_point == "/")
+        inside = [
+            root.model_copy(update={"index": number, "mount_point": point, "source_path": point, "subvolume": path})
+            for number, (point, path) in enumerate(self.subvolumes.items(), start=20)
+        ]
+        return (*(each for each in volumes if each is not root), *inside)
 
     def inventory(self) -> SourceInventory:
         """What the source's agent said of it."""
@@ -160,7 +182,15 @@ class Shape:
             disks=(Disk(name="sda", device="/dev/sda", size_bytes=8 * MIB),),
             mounts=mounts,
             network_interfaces=cards,
+            btrfs=self._btrfs(),
         )
+
+    def _btrfs(self) -> tuple[BtrfsVolume, ...]:
+        known = tuple(
+            BtrfsSubvolume(id=str(number), name=path, mount_point=point)
+            for number, (point, path) in enumerate(self.subvolumes.items(), start=257)
+        )
+        return (BtrfsVolume(uuid=ROOT_UUID, subvolumes=known),) if known else ()
 
 
 class StandIns:
