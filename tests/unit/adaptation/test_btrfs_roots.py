@@ -11,7 +11,7 @@ from agents.target.adaptation.steps.grub2_code import embedded_config
 from agents.target.adaptation.system import detect_system
 from agents.target.adaptation.tree import Tree
 from tests.unit.adaptation.fixture_run import FixtureRun
-from tests.unit.adaptation.trees.debian import SHAPES as DEBIANS
+from tests.unit.adaptation.trees.debian import SHAPES as DEBIAN_SHAPES
 from tests.unit.adaptation.trees.shape import ROOT_UUID, Shape
 from tests.unit.adaptation.trees.suse import SLES15
 
@@ -109,7 +109,7 @@ def test_suse_boot_code_counts_from_the_default_subvolume_and_mounts_that_of_the
 def test_other_boot_code_finds_its_folder_from_the_top_level(
     tmp_path: Path, subvolumes: dict[str, str], prefix: str
 ) -> None:
-    shape = next(each for each in DEBIANS if "/boot/grub/grub.cfg" in each.files and each.firmware == "BIOS")
+    shape = next(each for each in DEBIAN_SHAPES if "/boot/grub/grub.cfg" in each.files and each.firmware == "BIOS")
     made = FixtureRun(on_btrfs(shape, subvolumes, f"UUID={ROOT_UUID} / btrfs defaults,subvol=@ 0 0\n"), tmp_path)
     tree = Tree(made.root)
     config = embedded_config(tree, made.inputs(), detect_system(tree)).decode()
