@@ -85,6 +85,11 @@ class TargetVolumeGroup(Model):
     logical_volumes: tuple[TargetLogicalVolume, ...]
 
 
+def dm_name(group: str, volume: str) -> str:
+    """What the device-mapper calls a logical volume: ``/dev/mapper/`` and this."""
+    return f"{group.replace('-', '--')}-{volume.replace('-', '--')}"
+
+
 class CopyVolume(Model):
     """One file system that is copied. index: its number on the data channel.
 

@@ -30,6 +30,12 @@ TABLE_DIFFERS: Final = ErrorCode(
     remedy="Check that nothing else writes to {disk}, then resume the task.",
     is_resumable=True,
 )
+VOLUME_GROUP_DIFFERS: Final = ErrorCode(
+    code="SMS.DISK.VOLUME_GROUP_DIFFERS",
+    cause="The volume group {group} reads back with {found} where the plan has {planned}.",
+    remedy="Check that nothing else writes to the target's disks, then resume the task.",
+    is_resumable=True,
+)
 FILE_SYSTEM_UNSUPPORTED: Final = ErrorCode(
     code="SMS.DISK.FILE_SYSTEM_UNSUPPORTED",
     cause="The helper cannot make a file system of kind '{kind}' with the features {features} on {disk}.",

@@ -240,7 +240,7 @@ def in_child(folder: Path, plan: TargetLayout, layer: Path, writing: int) -> Non
         for index in range(3):
             (folder / f"work/volumes/{index}/unwritten").write_bytes(bytes(8 << 20))
         daemon = disks.exports["vda"].process_id
-        loops = " ".join(device.path.name for device, _, _ in disks.devices(plan))
+        loops = " ".join(device.path.name for device, *_ in disks.devices(plan))
         os.write(writing, f"{daemon} {loops}".encode())
         time.sleep(60)
     finally:

@@ -53,13 +53,14 @@ _TEMPORARY: Final = MS_NODEV | MS_NOSUID
 
 @dataclass(frozen=True, kw_only=True)
 class PlannedDevice:
-    """A block device that programs may read: its node's name, and what the by-… links call it."""
+    """A block device that programs may read: its node's name, and what the links by-… and mapper call it."""
 
     name: str
     number: int
     uuid: str = ""
     label: str = ""
     part_uuid: str = ""
+    mapper_name: str = ""
 
 
 def confine_and_execute(
@@ -127,16 +128,17 @@ def _make_devices(devices: Sequence[PlannedDevice]) -> None:
     for device in devices:
         os.mknod(f"/dev/{device.name}", stat.S_IFBLK | 0o400, device.number)
         for folder, value in (("uuid", device.uuid), ("label", device.label), ("partuuid", device.part_uuid)):
-            _link(f"/dev/disk/by-{folder}", value, device.name)
+            _link(f"/dev/disk/by-{folder}", value, f"../../{device.name}")
+        _link("/dev/mapper", device.mapper_name, f"../{device.name}")
 
 
-def _link(folder: str, name: str, device: str) -> None:
+def _link(folder: str, name: str, target: str) -> None:
     """A udev link; a name with a slash (labels may have one) is left out."""
     if not name or "/" in name or name in {".", ".."}:
         return
     os.makedirs(folder, exist_ok=True)
     with contextlib.suppress(FileExistsError):
-        os.symlink(f"../../{device}", f"{folder}/{name}")
+        os.symlink(target, f"{folder}/{name}")
 
 
 def _make_read_only() -> None:

@@ -45,13 +45,14 @@ def adapt(
     try:
         devices = [
             PlannedDevice(
-                name=device.path.name,
-                number=device.device_number,
-                uuid=file_system.uuid,
-                label=file_system.label,
-                part_uuid=part_uuid,
+                name=each.device.path.name,
+                number=each.device.device_number,
+                uuid=each.file_system.uuid,
+                label=each.file_system.label,
+                part_uuid=each.part_uuid,
+                mapper_name=each.mapper_name,
             )
-            for device, file_system, part_uuid in disks.devices(layout)
+            for each in disks.devices(layout)
         ]
         inputs = Inputs(
             layout=layout,

@@ -11,15 +11,15 @@ from pathlib import Path
 from agents.target.disks.export import Qcow2Export, share_folder, unshare_folder
 from agents.target.disks.fat import FatFolder
 from agents.target.disks.format import make_file_system
-from agents.target.disks.loop import LoopDevice
 from agents.target.disks.mounts import bind_folder, mount_volume, remove_empty_folders, unmount_below
+from agents.target.disks.planned import FormattedDevice, PlannedDevices
 from agents.target.disks.programs import run_program
 from agents.target.disks.subvolumes import make_subvolumes, mount_subvolume
 from agents.target.disks.table import write_table
+from agents.target.disks.volume_groups import make_volume_group
 from agents.target.rooted import open_in_root
 from contracts.errors import MigrationError
 from contracts.errors.disks import DISK_MISSING, DISK_TOO_SMALL
-from contracts.inventory import FileSystem
 from contracts.layout import CopyVolume, TargetDisk, TargetLayout
 from contracts.messages.agent import AttachedDisk
 
@@ -36,7 +36,7 @@ class PreparedDisks:
         self._folder = work_folder
         self._attached: dict[str, AttachedDisk] = {}
         self.exports: dict[str, Qcow2Export] = {}
-        self._loops: dict[tuple[str, int], LoopDevice] = {}
+        self._devices = PlannedDevices(self.raw_path)
         self._fats: dict[int, FatFolder] = {}
 
     def attach(self, disks: Sequence[AttachedDisk]) -> None:
@@ -69,15 +69,18 @@ class PreparedDisks:
         for disk in layout.disks:
             if disk.table != "none":
                 write_table(self.raw_path(disk.name), disk)
-            for number, size_bytes, file_system in _formatted(disk):
-                device = self.device(disk, number)
-                make_file_system(device.path, file_system, name=f"{disk.name}{number or ''}", size_bytes=size_bytes)
-                place = (disk.name, number)
-                inside = [each for each in layout.subvolumes if (each.target_disk, each.target_partition) == place]
+            for each in self._devices.plain(disk):
+                make_file_system(each.device.path, each.file_system, name=each.name, size_bytes=each.size_bytes)
+                place = (disk.name, each.partition)
+                inside = [one for one in layout.subvolumes if (one.target_disk, one.target_partition) == place]
                 if inside:
-                    make_subvolumes(device.path, inside)
-        for device in self._loops.values():
-            device.sync()
+                    make_subvolumes(each.device.path, inside)
+        for group in layout.volume_groups:
+            with self._devices.physical(layout, group) as devices:
+                make_volume_group(group, devices)
+        for each in self._devices.logical(layout):
+            make_file_system(each.device.path, each.file_system, name=each.name, size_bytes=each.size_bytes)
+        self._devices.sync()
 
     def _check_size(self, disk: TargetDisk) -> None:
         with self.raw_path(disk.name).open("rb") as file:
@@ -85,26 +88,10 @@ class PreparedDisks:
         if size_bytes < disk.size_bytes:
             raise MigrationError(DISK_TOO_SMALL, disk=disk.name, size_bytes=size_bytes, needed_bytes=disk.size_bytes)
 
-    def device(self, disk: TargetDisk, number: int) -> LoopDevice:
-        """The loop device of a partition of the plan, or of the whole disk (number 0)."""
-        key = (disk.name, number)
-        if key not in self._loops:
-            path = self.raw_path(disk.name)
-            if number == 0:
-                self._loops[key] = LoopDevice(path)
-            else:
-                part = next(each for each in disk.partitions if each.number == number)
-                self._loops[key] = LoopDevice(path, offset_bytes=part.start_bytes, size_bytes=part.size_bytes)
-        return self._loops[key]
-
-    def devices(self, layout: TargetLayout) -> list[tuple[LoopDevice, FileSystem, str]]:
-        """Every formatted file system and swap area of the plan: its device, what it holds, its PARTUUID."""
-        found = []
-        for disk in layout.disks:
-            uuids = {partition.number: partition.part_uuid for partition in disk.partitions}
-            for number, _, file_system in _formatted(disk):
-                found.append((self.device(disk, number), file_system, uuids.get(number, "")))
-        return found
+    def devices(self, layout: TargetLayout) -> list[FormattedDevice]:
+        """Every formatted file system and swap area of the plan."""
+        plain = [each for disk in layout.disks for each in self._devices.plain(disk)]
+        return [*plain, *self._devices.logical(layout)]
 
     def mount_volumes(self, layout: TargetLayout) -> dict[int, Path]:
         """Mount every copied file system by itself, at ``<work folder>/volumes/<index>``; by volume index."""
@@ -116,7 +103,7 @@ class PreparedDisks:
                 continue
             directory = self._folder / "volumes" / str(volume.index)
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-            _mount(self._device_of(layout, volume).path, str(directory), volume)
+            _mount(self._devices.of_volume(layout, volume).path, str(directory), volume)
             mounted[volume.index] = directory
         return mounted
 
@@ -127,7 +114,7 @@ class PreparedDisks:
         tree.mkdir(mode=0o700, parents=True, exist_ok=True)
         mounted = [each for each in layout.volumes if not each.is_nested]
         for volume in sorted(mounted, key=lambda each: each.mount_point.rstrip("/").count("/")):
-            device = self._device_of(layout, volume)
+            device = self._devices.of_volume(layout, volume)
             with _mount_point(tree, volume.mount_point) as directory:
                 if volume.kind == "vfat":
                     bind_folder(self.fat_folder(layout, volume).open(), directory, is_read_only=is_read_only)
@@ -142,27 +129,22 @@ class PreparedDisks:
     def fat_folder(self, layout: TargetLayout, volume: CopyVolume) -> FatFolder:
         """The folder that stands for a volume with a FAT file system."""
         if volume.index not in self._fats:
-            disk = next(each for each in layout.disks if each.name == volume.target_disk)
-            file_system = next(each for number, _, each in _formatted(disk) if number == volume.target_partition)
-            self._fats[volume.index] = FatFolder(
-                self._device_of(layout, volume).path,
-                file_system,
-                self._folder / "fat" / str(volume.index),
-                name=f"{disk.name}{volume.target_partition or ''}",
-            )
+            device = self._devices.of_volume(layout, volume)
+            planned = next(each for each in self.devices(layout) if each.device is device)
+            folder = self._folder / "fat" / str(volume.index)
+            self._fats[volume.index] = FatFolder(device.path, planned.file_system, folder, name=planned.name)
         return self._fats[volume.index]
-
-    def _device_of(self, layout: TargetLayout, volume: CopyVolume) -> LoopDevice:
-        disk = next(each for each in layout.disks if each.name == volume.target_disk)
-        return self.device(disk, volume.target_partition)
 
     def check_file_systems(self, layout: TargetLayout) -> dict[str, str]:
         """Read-only fsck of every copied file system, which must be unmounted: complaints by mount point."""
         complaints = {}
         # Subvolumes share a file system.
-        volumes = {(volume.target_disk, volume.target_partition): volume for volume in reversed(layout.volumes)}
+        volumes = {
+            (volume.target_disk, volume.target_partition, volume.logical_volume): volume
+            for volume in reversed(layout.volumes)
+        }
         for volume in volumes.values():
-            device = self._device_of(layout, volume).path
+            device = self._devices.of_volume(layout, volume).path
             commands = {
                 "xfs": ["xfs_repair", "-n", str(device)],
                 "btrfs": ["btrfs", "check", "--readonly", str(device)],
@@ -186,9 +168,7 @@ class PreparedDisks:
     def release(self) -> None:
         """Unmount, and let go of the loop devices; the disks stay attached."""
         self.unmount()
-        for device in self._loops.values():
-            device.close()
-        self._loops.clear()
+        self._devices.close()
 
     def detach(self) -> None:
         """Undo everything; what was written is on the disks afterwards. Raises MigrationError SMS.DISK.BUSY."""
@@ -201,13 +181,6 @@ class PreparedDisks:
         for name in ("volumes", "tree", "exports", "fat"):
             remove_empty_folders(self._folder / name)
         remove_empty_folders(self._folder)
-
-
-def _formatted(disk: TargetDisk) -> list[tuple[int, int, FileSystem]]:
-    """(partition number, size in bytes, file system), with number 0 for the whole disk."""
-    whole = [(0, disk.size_bytes, disk.format_as)] if disk.format_as is not None else []
-    parts = [(each.number, each.size_bytes, each.format_as) for each in disk.partitions if each.format_as is not None]
-    return [*whole, *parts]
 
 
 def _mount(device: Path, directory: str, volume: CopyVolume, *, is_read_only: bool = False) -> None:
