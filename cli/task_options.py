@@ -16,7 +16,8 @@ _BINARY_UNITS: Final = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 
 HELP: Final = """\
 exclude=/path (again for more) · rate-limit=100M (bit/s) · disk.NAME.size=40G · partition.NAME.size=30G ·
 forward=HOST_PORT:PORT · health.port=80 · health.path=/ready · health.timeout=300 · cpus=2 · memory=1G ·
-rehearse=rounds (rehearse after every sync round) · helper=vm (copy and adapt in a machine of its own)"""
+rehearse=rounds (rehearse after every sync round) · helper=vm (copy and adapt in a machine of its own) ·
+identity=new (another machine id, SSH host keys and DHCP, for a target that lives beside its source)"""
 
 
 def parse_options(texts: Sequence[str]) -> TaskOptions:
@@ -89,6 +90,12 @@ def _helper(values: dict[str, Any], value: str) -> None:
     values["helper"] = value
 
 
+def _identity(values: dict[str, Any], value: str) -> None:
+    if value not in {"keep", "new"}:
+        raise ValueError("keep or new is needed")
+    values["identity"] = value
+
+
 _READERS: Final[dict[str, Callable[[dict[str, Any], str], None]]] = {
     "exclude": _exclude,
     "rate-limit": _rate_limit,
@@ -100,6 +107,7 @@ _READERS: Final[dict[str, Callable[[dict[str, Any], str], None]]] = {
     "memory": _memory,
     "rehearse": _rehearse,
     "helper": _helper,
+    "identity": _identity,
 }
 
 

@@ -71,8 +71,7 @@ def print_task(task: TaskView) -> None:
         print_cutover(task.cutover)
     if task.verification is not None:
         print_verification(task.verification)
-    if task.adaptation is not None:
-        print_adaptation(task.adaptation)
+    print_adaptation(task.adaptation_plan, task.adaptation)
     if task.rehearsal is not None:
         print_rehearsal(task.rehearsal)
 

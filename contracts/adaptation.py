@@ -9,7 +9,11 @@ from contracts.errors import Failure
 
 
 class TargetFacts(Model):
-    """What the target machine offers. disk_bus decides the drivers; network_map: source MAC to target MAC."""
+    """What the target machine offers. disk_bus decides the drivers; network_map: source MAC to target MAC.
+
+    identity: new for a system that lives beside its source. seed: what a new identity is derived from, so that it is
+    the same each time; the task's id.
+    """
 
     firmware: Literal["BIOS", "UEFI"] = "BIOS"
     disk_bus: Literal["virtio", "scsi", "nvme", "sata"] = "virtio"
@@ -17,6 +21,7 @@ class TargetFacts(Model):
     network_map: dict[str, str] = {}
     network_mode: Literal["dhcp", "keep"] = "dhcp"
     identity: Literal["keep", "new"] = "keep"
+    seed: str = ""
 
 
 class AdaptationChange(Model):
@@ -40,10 +45,9 @@ class AdaptationCheck(Model):
 
 
 class AdaptationDifference(Model):
-    """What an adaptation did otherwise than the one before it: the source has changed, or the target has.
+    """What a plan changes otherwise than the one before it: the source has changed, or the target has.
 
-    added and removed: changes that only the newer or only the older one made; one that was made with another result is
-    in both.
+    added and removed: changes that only the newer or only the older plan has; one with another result is in both.
     """
 
     added: tuple[AdaptationChange, ...] = ()
@@ -51,9 +55,11 @@ class AdaptationDifference(Model):
 
 
 class AdaptationReport(Model):
-    """verdict first: passed, or failed with the first E failure. facts: what was detected, by name.
+    """A plan, or what was done. verdict first: passed, or failed with the first E failure. facts: what was detected, by
+    name.
 
-    difference: to the adaptation before, of an earlier point or layer; None for the first one.
+    A plan's changes are those that will be made, its checks those before the first of them. difference: of a plan to
+    the plan before, of an earlier point or layer; None for the first one.
     """
 
     verdict: Literal["passed", "failed"]

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from agents.session import AgentSession
-from agents.target.adaptation import adapt
+from agents.target.adaptation import adapt, plan_adaptation
 from agents.target.disks import PreparedDisks
 from agents.target.serving import ReplicaServing
 from agents.target.surroundings import Surroundings
@@ -23,6 +23,7 @@ from contracts.messages.agent import (
     AgentResult,
     DetachReplica,
     MakeKey,
+    PlanAdaptation,
     PrepareTarget,
     RenewCertificate,
 )
@@ -58,6 +59,7 @@ class TargetAgent:
         self._serve(MakeKey, self.make_key)
         self._serve(PrepareTarget, self.prepare_target)
         self._serve(DetachReplica, self.detach_replica)
+        self._serve(PlanAdaptation, self.plan_adaptation)
         self._serve(AdaptLayer, self.adapt_layer)
         session.on_command(RenewCertificate.VERB, RenewCertificate, self.renew_certificate)
         await self._serve_again()
@@ -107,21 +109,33 @@ class TargetAgent:
 
         return await self._guarded(command, work())
 
+    async def plan_adaptation(self, command: PlanAdaptation) -> AgentResult:
+        """Say what is to be changed in a launch layer, which is only read."""
+
+        async def work() -> AgentResult:
+            await self._detach()
+            report = await asyncio.to_thread(self._on_layer, command, plan_adaptation)
+            return _result(command, plan=report)
+
+        return await self._guarded(command, work())
+
     async def adapt_layer(self, command: AdaptLayer) -> AgentResult:
         """Adapt the system in a launch layer; the replica is not attached while that happens."""
 
         async def work() -> AgentResult:
             await self._detach()
-            report = await asyncio.to_thread(self._adapt, command)
+            report = await asyncio.to_thread(self._on_layer, command, adapt)
             return _result(command, adaptation=report)
 
         return await self._guarded(command, work())
 
-    def _adapt(self, command: AdaptLayer) -> AdaptationReport:
+    def _on_layer(
+        self, command: AdaptLayer | PlanAdaptation, work: Callable[..., AdaptationReport]
+    ) -> AdaptationReport:
         disks = PreparedDisks(self._work_folder / "layer")
         try:
             disks.attach(self._surroundings.disks(command.disks))
-            return adapt(disks, command.layout, command.inventory, command.target_facts, own_paths=self._own_paths)
+            return work(disks, command.layout, command.inventory, command.target_facts, own_paths=self._own_paths)
         finally:
             disks.detach()
 

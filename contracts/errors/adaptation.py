@@ -259,6 +259,11 @@ SELINUX_LABELS: Final = _code(
     "SELinux is on, and {paths} came without labels; the first start gives labels to all files and starts again.",
     "Wait for the second start; nothing has to be done.",
 )
+SELINUX_SETFILES: Final = _code(
+    "SELINUX_SETFILES",
+    "The system's setfiles could not say which labels the changed files have, and ended with status {status}: {output}",
+    "Nothing has to be done: the first start gives labels to all files and starts again.",
+)
 AGENT_OWN: Final = _code(
     "AGENT_OWN",
     "A part of the source's migration agent is on the target: {path}.",

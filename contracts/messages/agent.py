@@ -122,6 +122,7 @@ class AgentResult(Message):
     summary: CopySummary | None = None
     verification: VerificationReport | None = None
     adaptation: AdaptationReport | None = None
+    plan: AdaptationReport | None = None
     cutover: CutoverWork | None = None
     network_check: NetworkCheck | None = None
 
@@ -253,6 +254,17 @@ class AdaptLayer(AgentCommand):
 
     TYPE: ClassVar[str] = "sms.agent.command.adapt-layer"
     VERB: ClassVar[str] = "adapt-layer"
+    layout: TargetLayout
+    disks: tuple[AttachedDisk, ...]
+    inventory: SourceInventory
+    target_facts: TargetFacts = TargetFacts()
+
+
+class PlanAdaptation(AgentCommand):
+    """Say what adapting a launch layer would change, without writing to it; detach it again. Answers plan."""
+
+    TYPE: ClassVar[str] = "sms.agent.command.plan-adaptation"
+    VERB: ClassVar[str] = "plan-adaptation"
     layout: TargetLayout
     disks: tuple[AttachedDisk, ...]
     inventory: SourceInventory

@@ -51,7 +51,8 @@ class TaskOptions(Model):
 
     layout_options: ``disk.<source disk>.size`` and ``partition.<source partition>.size`` to a size such as ``40G``.
     forwards: ports of the target made reachable on the local provider. rehearses_rounds: the state that every sync
-    round leaves is rehearsed, besides its launch. helper: where copy and adaptation run, see BootHelper.
+    round leaves is rehearsed, besides its launch. helper: where copy and adaptation run, see BootHelper. identity: new
+    for a target that lives beside its source.
     """
 
     excludes: tuple[str, ...] = ()
@@ -63,6 +64,7 @@ class TaskOptions(Model):
     memory_bytes: int = 1 << 30
     rehearses_rounds: bool = False
     helper: Literal["auto", "process", "vm"] = "auto"
+    identity: Literal["keep", "new"] = "keep"
 
 
 class CreateTask(Message):
@@ -201,7 +203,8 @@ class TaskView(Model):
     step_seconds: how long each finished step took, by name, the last run of each. placement and choices: as they were
     taken from the template and the project when the task was made. consistency: of the last verification, at
     consistency_at. load: while a transfer runs. cutover: of the last one, also while it runs. forecast:
-    in TaskDetails only.
+    in TaskDetails only. adaptation_plan: what is changed in the newest launch layer, known before it is; adaptation:
+    what was changed, None until then.
     """
 
     id: str
@@ -244,6 +247,7 @@ class TaskView(Model):
     forecast: SyncForecast | None = None
     allowed_actions: tuple[TaskAction, ...] = ()
     rehearsal: RehearsalView | None = None
+    adaptation_plan: AdaptationReport | None = None
 
 
 class ListTasks(Message):

@@ -114,7 +114,8 @@ class AnswerHandlers:
                 return None
             cause = self._cause(f"{result.verb} ended", envelope)
             failure = failure_of(result)
-            learned = learn_from_agent(task, result) if failure is None or result.adaptation else {}
+            has_report = result.plan is not None or result.adaptation is not None
+            learned = learn_from_agent(task, result) if failure is None or has_report else {}
             learned |= learn_cutover(task, result, cause.at)
             if failure is not None:
                 known = task.model_copy(update=learned)

@@ -31,6 +31,7 @@ from contracts.messages.agent import (
     AttachedDisk,
     DetachReplica,
     MakeKey,
+    PlanAdaptation,
     PrepareTarget,
     RenewCertificate,
 )
@@ -61,6 +62,7 @@ class ScriptedHelper:
         self._serve(MakeKey, self._make_key)
         self._serve(PrepareTarget, self._prepare)
         self._serve(DetachReplica, self._plain)
+        self._serve(PlanAdaptation, self._plan)
         self._serve(AdaptLayer, self._adapt)
         self._session.on_command(RenewCertificate.VERB, RenewCertificate, self._renew)
 
@@ -85,6 +87,9 @@ class ScriptedHelper:
     def _prepare(self, command: PrepareTarget) -> AgentResult:
         self.prepared.append(command)
         return self._plain(command).model_copy(update={"port": CHANNEL_PORT})
+
+    def _plan(self, command: PlanAdaptation) -> AgentResult:
+        return self._plain(command).model_copy(update={"plan": AdaptationReport(verdict="passed")})
 
     def _adapt(self, command: AdaptLayer) -> AgentResult:
         return self._plain(command).model_copy(update={"adaptation": AdaptationReport(verdict="passed")})

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import subprocess
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from agents.target.adaptation import adapt, undo_adaptation
+from agents.target.adaptation import adapt, plan_adaptation, undo_adaptation
 from agents.target.adaptation.formats.initramfs import names_in_image
 from agents.target.adaptation.sandbox import Sandbox
 from agents.target.disks import PreparedDisks
 from contracts.adaptation import AdaptationReport, TargetFacts
 from contracts.layout import TargetLayout
 from contracts.messages.agent import AttachedDisk
+from demo.debian_tree import debian_tree_tarball
 from services.task.domain.layout import plan_layout
+from tests.debian_tree import PACKAGES, SUITE
 from tests.e2e.adaptation_source import (
     DATA_UUID,
     ESP_UUID,
@@ -34,6 +37,8 @@ from tests.private_namespace import in_private_namespace
 
 pytestmark = [pytest.mark.root, pytest.mark.boot]
 FACTS = TargetFacts(network_map={SOURCE_MAC: TARGET_MAC})
+NEW_IDENTITY = FACTS.model_copy(update={"identity": "new", "seed": "task-1"})
+NEW_ID = uuid.uuid5(uuid.NAMESPACE_URL, "task-1/etc/machine-id").hex
 OWN_PATHS = ("/opt/agent", "/etc/systemd/system/agent.service")
 
 
@@ -290,6 +295,70 @@ def test_undone_adaptation_leaves_every_file_as_it_was_copied(replica: Path) -> 
         prepared.detach()
 
     run()
+
+
+def test_plan_of_a_real_debian_writes_nothing_and_is_what_is_then_done(replica: Path) -> None:
+    disks = make_layer(replica, LAYOUT, "planned")
+    images = [Path(disk.path) for disk in disks]
+
+    @in_private_namespace
+    def run() -> None:
+        before = [hashlib.sha256(image.read_bytes()).hexdigest() for image in images]
+        prepared = PreparedDisks(replica / "layer")
+        prepared.attach(disks)
+        plan = plan_adaptation(prepared, LAYOUT, inventory(), NEW_IDENTITY, OWN_PATHS)
+        prepared.detach()
+        assert [hashlib.sha256(image.read_bytes()).hexdigest() for image in images] == before
+        assert plan.verdict == "passed", plan.failure
+        prepared.attach(disks)
+        report = adapt(prepared, LAYOUT, inventory(), NEW_IDENTITY, OWN_PATHS)
+        tree = prepared.mount_tree(LAYOUT, is_read_only=True)
+        identity = (tree / "etc/machine-id").read_text()
+        prepared.detach()
+        assert report.verdict == "passed", report.failure
+        assert [(each.step, each.operation, each.path, each.after) for each in plan.changes] == [
+            (each.step, each.operation, each.path, each.after) for each in report.changes
+        ]
+        assert identity == f"{NEW_ID}\n"
+
+    run()
+
+
+@pytest.mark.long
+def test_debian_with_an_identity_of_its_own_boots_with_host_keys_that_it_has_made(
+    tmp_path: Path, machines: list[Machine]
+) -> None:
+    tarball = debian_tree_tarball(SUITE, (*PACKAGES, "openssh-server"))
+    in_private_namespace(make_replica)(tmp_path, LAYOUT, tarball)
+    disks = make_layer(tmp_path, LAYOUT, "identity")
+    keys_path = tmp_path / "keys"
+
+    @in_private_namespace
+    def run() -> None:
+        prepared = PreparedDisks(tmp_path / "layer")
+        prepared.attach(disks)
+        tree = prepared.mount_tree(LAYOUT)
+        keys_path.write_text((tree / "etc/ssh/ssh_host_ed25519_key.pub").read_text())
+        prepared.unmount()
+        report = adapt(prepared, LAYOUT, inventory(), NEW_IDENTITY, OWN_PATHS)
+        prepared.detach()
+        assert report.verdict == "passed", report.failure
+
+    run()
+    machine = Machine(tmp_path, disks)
+    machines.append(machine)
+    machine.wait_for("source login:")
+    machine.type("root")
+    machine.wait_for(":~#")
+    machine.type("cat /etc/machine-id /etc/ssh/ssh_host_ed25519_key.pub; systemctl is-active ssh; dbus-uuidgen --get")
+    machine.type("ls /etc/systemd/system; systemctl --failed --plain --no-legend; echo FI''NISHED")
+    shown = machine.wait_for("FINISHED")
+    assert shown.count(NEW_ID) == 2
+    assert "ssh-ed25519 " in shown
+    assert keys_path.read_text().split()[1] not in shown
+    assert "\nactive" in shown.replace("\r", "")
+    assert "sms-host-keys" not in shown.rpartition("ls /etc/systemd/system")[2]
+    assert [line.split()[0] for line in shown.splitlines() if " failed " in line and ".service" in line] == []
 
 
 def test_identifiers_of_the_source_are_on_the_target(replica: Path) -> None:

@@ -59,12 +59,13 @@ class RemoveFolder:
 
 @dataclass(frozen=True, kw_only=True)
 class WriteDisk:
-    """Write bytes to a disk, outside of every file system."""
+    """Write bytes to a disk, outside of every file system. after: what a person is told, "" for how many and where."""
 
     disk: str
     offset_bytes: int
     content: bytes
     reason: str
+    after: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,7 +84,18 @@ class MakeSwapFile:
     is_written: bool = False
 
 
-Change = WriteFile | MakeLink | RemoveFile | RemoveFolder | WriteDisk | MakeSwapFile
+@dataclass(frozen=True, kw_only=True)
+class SetLabel:
+    """Give a file, folder or link that this adaptation has written its SELinux label. What was there before is in the
+    journal already, label and all."""
+
+    path: str
+    label: str
+    reason: str
+    before: str = ""
+
+
+Change = WriteFile | MakeLink | RemoveFile | RemoveFolder | WriteDisk | MakeSwapFile | SetLabel
 
 
 @dataclass(frozen=True, kw_only=True)

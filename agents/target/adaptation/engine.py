@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Final
 
 from agents.target.adaptation.changes import (
     Change,
@@ -18,6 +17,7 @@ from agents.target.adaptation.changes import (
     MakeSwapFile,
     RemoveFile,
     RemoveFolder,
+    SetLabel,
     WriteDisk,
     WriteFile,
 )
@@ -29,17 +29,16 @@ from agents.target.adaptation.files import (
     read_metadata,
     remove_file,
     remove_folder,
+    set_label,
     sync_file_system,
     write_file,
 )
 from agents.target.adaptation.journal import Entry, Journal, sha256
 from agents.target.adaptation.removal import remove_all
+from agents.target.adaptation.reported import FILE_LIMIT_BYTES, change_report, disk_bytes
 from agents.target.adaptation.swap_file import make_swap_file, may_be_removed, swap_header
 from agents.target.adaptation.tree import Tree
 from contracts.adaptation import AdaptationChange
-
-# Images of an initramfs are the largest files that are replaced.
-_FILE_LIMIT_BYTES: Final = 1 << 30
 
 
 @dataclass(frozen=True)
@@ -101,77 +100,47 @@ class Engine:
 
     def _plan(self, step: str, change: Change) -> _Planned | None:
         """Journal what a change replaces; None when everything is as it should be already."""
-        if isinstance(change, WriteFile):
-            return self._write(step, change)
-        if isinstance(change, MakeLink):
-            return self._link(step, change)
-        if isinstance(change, RemoveFile):
-            return self._remove(step, change)
-        if isinstance(change, RemoveFolder):
-            if self._tree.status(change.path) is None:
-                return None
-            report = AdaptationChange(step=step, path=change.path, operation="delete", reason=change.reason)
-            return _Planned(change, report, partial(remove_all, self._tree, change.path))
-        if isinstance(change, MakeSwapFile):
-            return self._make_swap_file(step, change)
-        return self._write_disk(step, change)
+        report = change_report(self._tree, self._raw_path, step, change)
+        return _Planned(change, report, self._journalled(change, report)) if report is not None else None
 
-    def _write(self, step: str, change: WriteFile) -> _Planned | None:
-        path = self._tree.real_path(change.path)
-        old = self._tree.read(path, limit_bytes=_FILE_LIMIT_BYTES)
-        if change.replaces_link and self._tree.link_target(change.path) is not None:
-            old = None
-        if old is None:
-            path = self._tree.place_of(change.path)
-        metadata = read_metadata(self._tree, path) if old is not None else self._of_new_file(path, change.mode)
+    def _journalled(self, change: Change, report: AdaptationChange) -> Callable[[], None]:
+        """Record what is there, and say how the change is made."""
+        path = report.path
+        match change:
+            case WriteFile():
+                return self._write(change, report)
+            case MakeLink():
+                self._record(path, sha256(change.target.encode()))
+                return partial(make_link, self._tree, path, change.target)
+            case RemoveFile():
+                if not change.is_secret:
+                    self._record(path, "")
+                return partial(remove_file, self._tree, path)
+            case RemoveFolder():
+                return partial(remove_all, self._tree, path)
+            case MakeSwapFile():
+                return self._make_swap_file(change, path)
+            case SetLabel():
+                return partial(set_label, self._tree, path, change.label)
+            case WriteDisk():
+                return self._write_disk(change)
+
+    def _write(self, change: WriteFile, report: AdaptationChange) -> Callable[[], None]:
+        path, is_new = report.path, report.operation == "create"
+        metadata = self._of_new_file(path, change.mode) if is_new else read_metadata(self._tree, path)
         mode = metadata.mode if change.mode is None else change.mode
-        if old == change.content and mode == metadata.mode:
-            return None
         self._record(path, sha256(change.content))
         wanted = replace(metadata, mode=mode, mtime_ns=None)
-        report = AdaptationChange(
-            step=step,
-            path=path,
-            operation="edit" if old is not None else "create",
-            before=change.before,
-            after=change.after,
-            reason=change.reason,
-        )
-        return _Planned(change, report, partial(write_file, self._tree, path, change.content, wanted, is_durable=False))
+        return partial(write_file, self._tree, path, change.content, wanted, is_durable=False)
 
     def _of_new_file(self, path: str, mode: int | None) -> Metadata:
         """SELinux knows a file by its label: a new one gets that of a neighbour, or of the folder."""
         return Metadata(mode=mode or 0o644, attributes=neighbour_label(self._tree, path))
 
-    def _link(self, step: str, change: MakeLink) -> _Planned | None:
-        path = self._tree.place_of(change.path)
-        old = self._tree.link_target(path)
-        if old == change.target:
-            return None
-        self._record(path, sha256(change.target.encode()))
-        report = AdaptationChange(
-            step=step, path=path, operation="create", before=old or "", after=change.target, reason=change.reason
-        )
-        return _Planned(change, report, partial(make_link, self._tree, path, change.target))
-
-    def _remove(self, step: str, change: RemoveFile) -> _Planned | None:
-        path = self._tree.place_of(change.path)
-        if self._tree.link_target(path) is None and not self._tree.is_file(path):
-            return None
-        if not change.is_secret:
-            self._record(path, "")
-        report = AdaptationChange(step=step, path=path, operation="delete", reason=change.reason)
-        return _Planned(change, report, partial(remove_file, self._tree, path))
-
-    def _make_swap_file(self, step: str, change: MakeSwapFile) -> _Planned | None:
-        path = self._tree.place_of(change.path)
-        if self._tree.link_target(path) is not None or self._tree.status(path) is not None:
-            return None
+    def _make_swap_file(self, change: MakeSwapFile, path: str) -> Callable[[], None]:
         self._journal.append(Entry(number=self._journal.next_number(), path=path, what="swap_file"))
-        after = f"{change.size_bytes} bytes"
-        report = AdaptationChange(step=step, path=path, operation="create", after=after, reason=change.reason)
         header = swap_header(change.size_bytes, identifier=change.identifier, label=change.label)
-        make = partial(
+        return partial(
             make_swap_file,
             self._tree,
             path,
@@ -180,7 +149,6 @@ class Engine:
             is_on_btrfs=change.is_on_btrfs,
             is_written=change.is_written,
         )
-        return _Planned(change, report, make)
 
     def _record(self, path: str, sha256_after: str) -> None:
         """Journal what is at path, and make its folder, journalled too."""
@@ -193,7 +161,7 @@ class Engine:
                 Entry(number=number, path=path, what="link", link_target=link_target, sha256_after=sha256_after)
             )
             return
-        content = self._tree.read(path, limit_bytes=_FILE_LIMIT_BYTES)
+        content = self._tree.read(path, limit_bytes=FILE_LIMIT_BYTES)
         if content is None and self._tree.status(path) is not None:
             raise OSError(errno.EINVAL, "not a regular file, or too large", path)
         if content is None:
@@ -215,13 +183,9 @@ class Engine:
         )
         self._journal.append(entry, content)
 
-    def _write_disk(self, step: str, change: WriteDisk) -> _Planned | None:
+    def _write_disk(self, change: WriteDisk) -> Callable[[], None]:
         raw_path = self._raw_path(change.disk)
-        with raw_path.open("rb") as disk:
-            disk.seek(change.offset_bytes)
-            old = disk.read(len(change.content))
-        if old == change.content:
-            return None
+        old = disk_bytes(raw_path, change.offset_bytes, len(change.content))
         entry = Entry(
             number=self._journal.next_number(),
             path=change.disk,
@@ -231,9 +195,7 @@ class Engine:
             sha256_after=sha256(change.content),
         )
         self._journal.append(entry, old)
-        after = f"{len(change.content)} bytes at {change.offset_bytes}"
-        report = AdaptationChange(step=step, path=change.disk, operation="boot_code", after=after, reason=change.reason)
-        return _Planned(change, report, partial(_write_raw, raw_path, change.offset_bytes, change.content))
+        return partial(_write_raw, raw_path, change.offset_bytes, change.content)
 
     def undo(self) -> list[str]:
         """Restore everything that is still as we left it; the paths of what somebody else has changed since.
@@ -263,7 +225,7 @@ class Engine:
             found: bytes | None = self._disk_bytes(entry)
         else:
             link_target = self._tree.link_target(entry.path)
-            content = self._tree.read(entry.path, limit_bytes=_FILE_LIMIT_BYTES) if link_target is None else None
+            content = self._tree.read(entry.path, limit_bytes=FILE_LIMIT_BYTES) if link_target is None else None
             found = link_target.encode() if link_target is not None else content
         if found is None:
             return entry.sha256_after == "" or entry.what == "absent"
@@ -272,9 +234,7 @@ class Engine:
 
     def _disk_bytes(self, entry: Entry) -> bytes:
         size_bytes = len(self._journal.content_before(entry))
-        with self._raw_path(entry.path).open("rb") as disk:
-            disk.seek(entry.offset_bytes)
-            return disk.read(size_bytes)
+        return disk_bytes(self._raw_path(entry.path), entry.offset_bytes, size_bytes)
 
     def _restore(self, entry: Entry) -> None:
         if entry.what in {"absent", "swap_file"}:
@@ -299,20 +259,20 @@ def _write_raw(path: Path, offset_bytes: int, content: bytes) -> None:
 
 
 def _without_repeated_places(changes: Sequence[Change]) -> Iterator[list[Change]]:
-    """The changes in their order, in runs of plain files of different paths; everything else alone.
+    """The changes in their order, in runs of plain files and labels of different paths; everything else alone.
 
     Links alone, since a later path may lead through them.
     """
     batch: list[Change] = []
     paths: set[str] = set()
     for change in changes:
-        if isinstance(change, WriteFile) and change.path not in paths:
+        if isinstance(change, WriteFile | SetLabel) and change.path not in paths:
             batch.append(change)
             paths.add(change.path)
             continue
         if batch:
             yield batch
-        batch, paths = ([change], {change.path}) if isinstance(change, WriteFile) else ([], set())
+        batch, paths = ([change], {change.path}) if isinstance(change, WriteFile | SetLabel) else ([], set())
         if not batch:
             yield [change]
     if batch:

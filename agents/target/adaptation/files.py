@@ -204,6 +204,13 @@ def remove_file(tree: Tree, path: str) -> None:
         os.fsync(folder)
 
 
+def set_label(tree: Tree, path: str, label: str) -> None:
+    """Give what is at path, a link itself and not where it leads to, its SELinux label. Raises OSError."""
+    with parent_of(tree, path) as (folder, name):
+        value = label.encode() + b"\0"
+        os.setxattr(f"/proc/self/fd/{folder}/{name}", SELINUX_LABEL, value, follow_symlinks=False)
+
+
 def make_folders(tree: Tree, path: str, mode: int = 0o755) -> list[str]:
     """Make a folder and its parents; the paths of those that were missing, outermost first. Raises OSError."""
     made: list[str] = []

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from agents.target.adaptation.changes import MakeSwapFile, StepResult, WriteDisk
+from collections.abc import Sequence
+from typing import Protocol
+
+from agents.target.adaptation.changes import Change, MakeSwapFile, StepResult, WriteDisk
 from agents.target.adaptation.checks.boot_code import boot_code_checks
 from agents.target.adaptation.checks.boot_menu import boot_menu_checks
 from agents.target.adaptation.checks.efi import efi_checks
 from agents.target.adaptation.command_line import CommandLine
-from agents.target.adaptation.engine import Engine
 from agents.target.adaptation.inputs import Inputs, failed
 from agents.target.adaptation.kernels import Kernel, installed_kernels
 from agents.target.adaptation.record import Record
@@ -18,6 +20,7 @@ from agents.target.adaptation.steps.cloud_init import plan_cloud_init
 from agents.target.adaptation.steps.console import plan_console
 from agents.target.adaptation.steps.file_system_table import fstab_checks, plan_file_system_table
 from agents.target.adaptation.steps.foreign_agents import foreign_agent_checks, plan_foreign_agents
+from agents.target.adaptation.steps.identity import plan_identity
 from agents.target.adaptation.steps.initramfs import plan_driver_lists, plan_initramfs
 from agents.target.adaptation.steps.network import extra_kernel_arguments, network_checks, plan_network
 from agents.target.adaptation.steps.own_agent import own_agent_checks, plan_own_agent
@@ -27,15 +30,25 @@ from agents.target.adaptation.steps.storage import plan_storage, storage_checks
 from agents.target.adaptation.steps.swap_files import plan_swap_files
 from agents.target.adaptation.system import SystemFacts, detect_system
 from agents.target.adaptation.tree import Tree
-from contracts.adaptation import AdaptationCheck
+from contracts.adaptation import AdaptationChange, AdaptationCheck
 from contracts.errors import MigrationError
 from contracts.errors.adaptation import CHANGE_FAILED, SWAP_FILE
+
+
+class Changer(Protocol):
+    """Makes what a step asks for, or notes that it would."""
+
+    def apply(
+        self, step: str, changes: Sequence[Change]
+    ) -> tuple[list[AdaptationChange], list[tuple[Change, OSError]]]:
+        """The changes of one step that were needed, and those that failed. Later reads of the tree see them."""
+        ...
 
 
 class Procedure:
     """The steps over one tree; each sees what the earlier ones changed."""
 
-    def __init__(self, tree: Tree, inputs: Inputs, engine: Engine, record: Record) -> None:
+    def __init__(self, tree: Tree, inputs: Inputs, engine: Changer, record: Record) -> None:
         self._tree = tree
         self._inputs = inputs
         self._engine = engine
@@ -43,6 +56,14 @@ class Procedure:
 
     def run(self) -> None:
         """Change the tree and check it; an E check that fails before the first change ends it."""
+        changed = self.change()
+        if changed is not None:
+            system, boot_code = changed
+            self._record.checks += verification(self._tree, self._inputs, system, boot_code)
+
+    def change(self) -> tuple[SystemFacts, tuple[WriteDisk, ...]] | None:
+        """Every step without the checks at the end: the system that was found, and its boot code; None after an E check
+        that failed before the first change."""
         tree, inputs = self._tree, self._inputs
         system = detect_system(tree, is_uefi=inputs.facts.firmware == "UEFI")
         self._take("S03", plan_preflight(tree, inputs, system))
@@ -50,9 +71,9 @@ class Procedure:
         kernel, result = plan_kernel(tree, kernels, inputs)
         self._take("S10", result)
         if self._record.is_fatal or kernel is None:
-            return
+            return None
         self._change_settings(system, kernel)
-        self._change_boot(system, kernel, is_newest=kernel is kernels[0])
+        return system, self._change_boot(system, kernel, is_newest=kernel is kernels[0])
 
     def _change_settings(self, system: SystemFacts, kernel: Kernel) -> None:
         """What programs of the system read, which are run afterwards."""
@@ -62,10 +83,11 @@ class Procedure:
         self._take("S05", plan_storage(tree, inputs, system))
         self._take("S06", plan_foreign_agents(tree, system), failure_severity="W")
         self._take("S07", plan_network(tree, inputs))
-        self._take("S08", plan_cloud_init(tree, system))
+        self._take("S08", plan_cloud_init(tree, inputs, system))
+        self._take("S08", plan_identity(tree, inputs, system))
         self._take("S09", plan_console(tree, inputs, system))
 
-    def _change_boot(self, system: SystemFacts, kernel: Kernel, *, is_newest: bool) -> None:
+    def _change_boot(self, system: SystemFacts, kernel: Kernel, *, is_newest: bool) -> tuple[WriteDisk, ...]:
         tree, inputs = self._tree, self._inputs
         line = self._command_line()
         chosen = None if is_newest else kernel
@@ -78,9 +100,9 @@ class Procedure:
         self._take("S13", boot_code)
         self._take("S14", plan_caches(tree))
         self._take("S14", plan_own_agent(tree, inputs))
-        self._take("S15", plan_selinux(tree))
-        written = tuple(change for change in boot_code.changes if isinstance(change, WriteDisk))
-        self._record.checks += verification(tree, inputs, system, written)
+        written = [each.path for each in self._record.changes if each.operation in {"create", "edit"}]
+        self._take("S15", plan_selinux(tree, inputs, written), failure_severity="W")
+        return tuple(change for change in boot_code.changes if isinstance(change, WriteDisk))
 
     def _command_line(self) -> CommandLine:
         extra = extra_kernel_arguments(self._tree, self._inputs)

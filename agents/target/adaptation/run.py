@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from agents.target.adaptation.confinement import PlannedDevice
 from agents.target.adaptation.engine import Engine
 from agents.target.adaptation.files import TEMPORARY_SUFFIX
-from agents.target.adaptation.inputs import Inputs, failed, passed
+from agents.target.adaptation.inputs import Builder, Inputs, failed, passed
 from agents.target.adaptation.journal import FOLDER, Journal
+from agents.target.adaptation.planned import Announced, PlannedTree, Planner
 from agents.target.adaptation.procedure import Procedure
 from agents.target.adaptation.record import Record
 from agents.target.adaptation.references import References
@@ -43,27 +44,8 @@ def adapt(
     record = Record()
     tree = Tree(disks.mount_tree(layout))
     try:
-        devices = [
-            PlannedDevice(
-                name=each.device.path.name,
-                number=each.device.device_number,
-                uuid=each.file_system.uuid,
-                label=each.file_system.label,
-                part_uuid=each.part_uuid,
-                mapper_name=each.mapper_name,
-            )
-            for each in disks.devices(layout)
-        ]
-        inputs = Inputs(
-            layout=layout,
-            inventory=inventory,
-            facts=target_facts,
-            own_paths=tuple(own_paths),
-            references=References(layout, inventory),
-            builder=Sandbox(root=tree.root, devices=devices),
-            raw_path=disks.raw_path,
-            has_vsyscall=has_vsyscall(),
-        )
+        builder = Sandbox(root=tree.root, devices=_devices(disks, layout))
+        inputs = _inputs(disks, layout, inventory, target_facts, own_paths, builder)
         journal = Journal(tree, run)
         try:
             _undo_earlier_runs(tree, disks, record)
@@ -82,6 +64,63 @@ def adapt(
         record.checks += [failed(FSCK, mount_point=point, output=text) for point, text in complaints.items()]
         record.checks += [] if complaints else [passed(FSCK)]
     return record.report(time.monotonic() - started)
+
+
+def plan_adaptation(
+    disks: PreparedDisks,
+    layout: TargetLayout,
+    inventory: SourceInventory,
+    target_facts: TargetFacts,
+    own_paths: Sequence[str] = (),
+) -> AdaptationReport:
+    """What `adapt` would change in these attached disks, which are only read; the checks are those before a change.
+
+    What programs of the system build is named, but not built.
+    """
+    started = time.monotonic()
+    record = Record()
+    tree = PlannedTree(disks.mount_tree(layout, is_read_only=True))
+    try:
+        inputs = _inputs(disks, layout, inventory, target_facts, own_paths, Announced())
+        Procedure(tree, inputs, Planner(tree, disks.raw_path), record).change()
+    finally:
+        tree.close()
+        disks.unmount()
+    return record.report(time.monotonic() - started).model_copy(update={"adapted_paths": ()})
+
+
+def _inputs(
+    disks: PreparedDisks,
+    layout: TargetLayout,
+    inventory: SourceInventory,
+    target_facts: TargetFacts,
+    own_paths: Sequence[str],
+    builder: Builder,
+) -> Inputs:
+    return Inputs(
+        layout=layout,
+        inventory=inventory,
+        facts=target_facts,
+        own_paths=tuple(own_paths),
+        references=References(layout, inventory),
+        builder=builder,
+        raw_path=disks.raw_path,
+        has_vsyscall=has_vsyscall(),
+    )
+
+
+def _devices(disks: PreparedDisks, layout: TargetLayout) -> list[PlannedDevice]:
+    return [
+        PlannedDevice(
+            name=each.device.path.name,
+            number=each.device.device_number,
+            uuid=each.file_system.uuid,
+            label=each.file_system.label,
+            part_uuid=each.part_uuid,
+            mapper_name=each.mapper_name,
+        )
+        for each in disks.devices(layout)
+    ]
 
 
 def _leftover_check(tree: Tree, record: Record, *, keeps_journal: bool) -> AdaptationCheck:

@@ -28,12 +28,14 @@ _STATUS_OF_LAUNCHER: Final = 127
 @dataclass(frozen=True, kw_only=True)
 class SandboxResult:
     """status: the program's exit status, or minus the signal that ended it. messages: the end of its standard
-    error. is_timeout: it was killed since it did not end in time or wrote too much."""
+    error. is_timeout: it was killed since it did not end in time or wrote too much. is_planned: it has not been run,
+    since this is a plan; the output is empty."""
 
     status: int
     output: bytes
     messages: str
     is_timeout: bool = False
+    is_planned: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -32,12 +32,11 @@ _ROUNDS_KEPT: Final = 200
 
 
 def failure_of(result: AgentResult) -> Failure | None:
-    """Why an agent's step has failed; an adaptation may end well and still forbid the launch."""
+    """Why an agent's step has failed; a plan or an adaptation may end well and still forbid the launch."""
     if result.failure is not None:
         return result.failure
-    if result.adaptation is not None and result.adaptation.verdict == "failed":
-        return result.adaptation.failure
-    return None
+    report = result.plan or result.adaptation
+    return report.failure if report is not None and report.verdict == "failed" else None
 
 
 def learn_from_agent(task: Task, result: AgentResult) -> dict[str, Any]:
@@ -161,16 +160,20 @@ def _verified(_: Task, result: AgentResult) -> dict[str, Any]:
     return {"verification": result.verification, "consistency": ()}
 
 
-def _adapted(task: Task, result: AgentResult) -> dict[str, Any]:
+def _planned(task: Task, result: AgentResult) -> dict[str, Any]:
     """Every point is planned anew: a source that has got another kernel since is adapted otherwise."""
-    report, before = result.adaptation, task.adaptation
-    if report is None or before is None:
-        return {"adaptation": report}
-    difference = AdaptationDifference(
-        added=tuple(each for each in report.changes if each not in before.changes),
-        removed=tuple(each for each in before.changes if each not in report.changes),
-    )
-    return {"adaptation": report.model_copy(update={"difference": difference})}
+    plan, before = result.plan, task.adaptation_plan
+    if plan is not None and before is not None:
+        difference = AdaptationDifference(
+            added=tuple(each for each in plan.changes if each not in before.changes),
+            removed=tuple(each for each in before.changes if each not in plan.changes),
+        )
+        plan = plan.model_copy(update={"difference": difference})
+    return {"adaptation_plan": plan, "adaptation": None}
+
+
+def _adapted(_: Task, result: AgentResult) -> dict[str, Any]:
+    return {"adaptation": result.adaptation}
 
 
 _NOTHING_LEFT: Final[dict[str, Any]] = {
@@ -190,5 +193,6 @@ _FROM_AGENT: Final[dict[Step, Callable[[Task, AgentResult], dict[str, Any]]]] = 
     Step.COPY: _round,
     Step.SYNC: _round,
     Step.VERIFY: _verified,
+    Step.PLAN: _planned,
     Step.ADAPT: _adapted,
 }

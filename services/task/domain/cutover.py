@@ -15,6 +15,7 @@ _AFTER_THE_SOURCE: Final = {
     Step.DETACH: "detach",
     Step.TAKE_POINT: "point",
     Step.CREATE_LAYER: "layer",
+    Step.PLAN: "plan",
     Step.ADAPT: "adaptation",
     Step.LAUNCH: "launch",
 }

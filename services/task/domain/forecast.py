@@ -24,7 +24,7 @@ _SMALL_S: Final = 3.0
 _MOST_ROUNDS: Final = 50
 # Too little to say at what rate it was sent.
 _TELLING_BYTES: Final = 1 << 20
-_LAUNCH_STEPS: Final = (Step.DETACH, Step.TAKE_POINT, Step.CREATE_LAYER, Step.ADAPT, Step.LAUNCH)
+_LAUNCH_STEPS: Final = (Step.DETACH, Step.TAKE_POINT, Step.CREATE_LAYER, Step.PLAN, Step.ADAPT, Step.LAUNCH)
 
 
 def forecast(task: Task, progress: TransferProgress | None, now: datetime) -> SyncForecast | None:

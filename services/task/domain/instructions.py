@@ -9,7 +9,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
-from contracts.adaptation import TargetFacts
 from contracts.base import Message
 from contracts.layout import TargetLayout
 from contracts.messages import agent, certificate_issuer, identity, target_provisioner
@@ -312,16 +311,19 @@ def _detach(task: Task) -> AddressedCommand:
     return AddressedCommand(_helper_id(task), agent.DetachReplica(task_id=task.id, epoch=task.epoch))
 
 
-def _adapt(task: Task) -> AddressedCommand:
-    message = agent.AdaptLayer(
-        task_id=task.id,
-        epoch=task.epoch,
-        layout=task.layout,
-        disks=task.target.layer_disks,
-        inventory=task.inventory,
-        target_facts=TargetFacts(firmware=task.layout.firmware),
-    )
-    return AddressedCommand(_helper_id(task), message)
+def _on_layer(command: type[agent.PlanAdaptation | agent.AdaptLayer]) -> Callable[[Task], AddressedCommand]:
+    def build(task: Task) -> AddressedCommand:
+        message = command(
+            task_id=task.id,
+            epoch=task.epoch,
+            layout=task.layout,
+            disks=task.target.layer_disks,
+            inventory=task.inventory,
+            target_facts=task.target_facts,
+        )
+        return AddressedCommand(_helper_id(task), message)
+
+    return build
 
 
 def _stop_source(task: Task) -> AddressedCommand:
@@ -378,7 +380,8 @@ _AGENT_COMMANDS: Final[dict[Step, Callable[[Task], AddressedCommand]]] = {
     Step.SYNC: _sync,
     Step.VERIFY: _verify,
     Step.DETACH: _detach,
-    Step.ADAPT: _adapt,
+    Step.PLAN: _on_layer(agent.PlanAdaptation),
+    Step.ADAPT: _on_layer(agent.AdaptLayer),
     Step.STOP_SOURCE: _stop_source,
     Step.RELEASE_SOURCE: _release_source,
     Step.FORGET_SOURCE: _forget_source,

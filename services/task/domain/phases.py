@@ -31,6 +31,7 @@ class Step(StrEnum):
     DETACH = "DETACH"
     TAKE_POINT = "TAKE_POINT"
     CREATE_LAYER = "CREATE_LAYER"
+    PLAN = "PLAN"
     ADAPT = "ADAPT"
     LAUNCH = "LAUNCH"
     STOP_SOURCE = "STOP_SOURCE"
@@ -82,7 +83,7 @@ _KEYS: Final = (Step.SOURCE_KEY, Step.SOURCE_CERTIFICATE, Step.TARGET_KEY, Step.
 _HELPER: Final = (Step.PROVISION, Step.BOOT_HELPER, Step.CREATE_AUTHORITY, *_KEYS)
 # Every leg that moves data starts at the helper: it is found when it is there and made anew when it was lost.
 _CHANNEL: Final = (Step.BOOT_HELPER, *_KEYS, Step.PREPARE_TARGET)
-_LAUNCH: Final = (Step.CREATE_LAYER, Step.ADAPT, Step.LAUNCH)
+_LAUNCH: Final = (Step.CREATE_LAYER, Step.PLAN, Step.ADAPT, Step.LAUNCH)
 
 LEGS: Final[dict[Leg, Plan]] = {
     Leg.WAITING: Plan(Phase.READY),
@@ -143,7 +144,7 @@ NEEDS_POINT: Final = frozenset({TaskAction.LAUNCH, TaskAction.SYNC, TaskAction.C
 MAY_BE_SKIPPED: Final = frozenset({Step.FORGET_SOURCE, Step.RELEASE_SOURCE})
 # While one of these runs, the source sends data: ending the step from elsewhere must stop the source first.
 SOURCE_IS_BUSY: Final = frozenset({Step.COPY, Step.SYNC, Step.VERIFY})
-NEEDS_HELPER_VOLUME: Final = frozenset({Step.PREPARE_TARGET, Step.COPY, Step.SYNC, Step.VERIFY, Step.ADAPT})
+NEEDS_HELPER_VOLUME: Final = frozenset({Step.PREPARE_TARGET, Step.COPY, Step.SYNC, Step.VERIFY, Step.PLAN, Step.ADAPT})
 
 _STOPPABLE: Final = (
     Leg.MEASURING,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Final
 
-from contracts.adaptation import TargetFacts
 from contracts.errors import Failure, MigrationError
 from contracts.errors.rehearsal import REHEARSAL_RUNS
 from contracts.errors.task import TASK_NO_POINT, TASK_NOT_ALLOWED
@@ -68,7 +67,7 @@ def command_of(task: Task) -> ServiceCommand | None:
         point_id=rehearsal.point_id,
         layout=task.layout,
         inventory=task.inventory,
-        target_facts=TargetFacts(firmware=task.layout.firmware),
+        target_facts=task.target_facts,
         timeout_s=task.options.health_check.timeout_s,
         helper=task.options.helper,
         needs=kernel_needs(task.layout, task.inventory),

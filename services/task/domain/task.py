@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Literal
 
-from contracts.adaptation import AdaptationReport
+from contracts.adaptation import AdaptationReport, TargetFacts
 from contracts.base import Model
 from contracts.cutover import CutoverReport, CutoverSettings
 from contracts.errors import Failure
@@ -163,6 +163,7 @@ class Task(Model):
     consistency: tuple[ConsistencyResult, ...] = ()
     consistency_at: datetime | None = None
     rehearsal: Rehearsal | None = None
+    adaptation_plan: AdaptationReport | None = None
 
     @property
     def phase(self) -> Phase:
@@ -181,6 +182,11 @@ class Task(Model):
     def request_id(self) -> str:
         """Identifies the running step in commands and in their answers."""
         return f"{self.id}:{self.step}:{self.epoch}"
+
+    @property
+    def target_facts(self) -> TargetFacts:
+        """What a layer over the replica is adapted to."""
+        return TargetFacts(firmware=self.layout.firmware, identity=self.options.identity, seed=self.id)
 
     @property
     def generation(self) -> str:

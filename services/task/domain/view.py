@@ -100,6 +100,7 @@ def show(task: Task, report: AgentProgress | None, now: datetime | None = None) 
         forecast=forecast(task, progress, now) if now else None,
         allowed_actions=allowed_actions(task),
         rehearsal=_rehearsal(task),
+        adaptation_plan=task.adaptation_plan,
     )
 
 
@@ -110,6 +111,7 @@ def listed(view: TaskView) -> TaskView:
         update={
             "layout": TargetLayout(firmware=view.layout.firmware, disks=(), volumes=()),
             "adaptation": None,
+            "adaptation_plan": None,
             "verification": None,
             "rehearsal": None,
             "rounds": tuple(summary.model_copy(update=without_paths) for summary in view.rounds[-1:]),

@@ -6,6 +6,7 @@ import difflib
 import os
 import stat
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from agents.target.adaptation.formats.initramfs import InitramfsError, names_in_
 from agents.target.adaptation.inputs import Inputs
 from agents.target.adaptation.journal import Journal
 from agents.target.adaptation.kernels import module_name
+from agents.target.adaptation.planned import Announced, PlannedTree, Planner
 from agents.target.adaptation.procedure import Procedure
 from agents.target.adaptation.record import Record
 from agents.target.adaptation.tree import Tree
@@ -48,6 +50,15 @@ class FixtureRun:
         tree = Tree(self.root)
         record = Record()
         Procedure(tree, given, Engine(tree, Journal(tree, name), lambda _: self.disk), record).run()
+        tree.close()
+        return record.report(0.0)
+
+    def plan(self, **inputs: Any) -> AdaptationReport:
+        """What an adaptation would change."""
+        tree = PlannedTree(self.root)
+        record = Record()
+        given = replace(self.inputs(**inputs), builder=Announced())
+        Procedure(tree, given, Planner(tree, lambda _: self.disk), record).change()
         tree.close()
         return record.report(0.0)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -176,34 +175,3 @@ def test_stages_of_old_grub_are_told_where_they_and_the_menu_are() -> None:
     first = first_sector(bytes(512))
     assert (first[0x40], first[0x44:0x48], first[0x48:0x4D]) == (0xFF, b"\x01\0\0\0", b"\x00\x02\0\x90\x90")
     assert told(b"\0" * 2000, 1, "/grub/stage2", is_stage2=False) is None
-
-
-def test_missing_labels_of_selinux_are_given_at_the_first_start(tmp_path: Path) -> None:
-    files = {
-        "/etc/selinux/config": "SELINUX=enforcing\nSELINUXTYPE=targeted\n",
-        "/etc/selinux/targeted/policy/policy.31": "",
-        "/etc/shadow": "root:*:1::::::\n",
-    }
-    run = FixtureRun(replace(EL7, files={**EL7.files, **files}), tmp_path)
-    report = run.adapt()
-    assert [check.id for check in report.checks if check.failure] == ["SELINUX_LABELS"]
-    assert (run.root / ".autorelabel").exists()
-    assert "enforcing=0" in run.text("/boot/grub2/grub.cfg")
-
-
-@pytest.mark.root
-def test_new_file_gets_the_label_of_its_neighbour_and_changed_files_keep_theirs(tmp_path: Path) -> None:
-    label = b"system_u:object_r:etc_t:s0\0"
-
-    def give_labels(root: Path) -> None:
-        (root / "etc/shadow").write_text("root:*:1::::::\n")
-        for path in [each for each in root.rglob("*") if not each.is_symlink()]:
-            os.setxattr(path, "security.selinux", label)
-
-    files = {"/etc/selinux/config": "SELINUX=enforcing\n", "/etc/selinux/targeted/policy/policy.31": ""}
-    run = FixtureRun(replace(EL7, files={**EL7.files, **files}), tmp_path, change=give_labels)
-    report = run.adapt()
-    assert [check.id for check in report.checks if check.failure] == []
-    assert not (run.root / ".autorelabel").exists()
-    for name in ("etc/fstab", "etc/dracut.conf.d/90-sms.conf", "etc/systemd/network/00-sms-0.link"):
-        assert os.getxattr(run.root / name, "security.selinux") == label

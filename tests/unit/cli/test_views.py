@@ -110,22 +110,35 @@ def test_the_contracts_can_be_exported(tmp_path: Path, capsys: pytest.CaptureFix
     assert json.loads((tmp_path / "contracts" / "asyncapi.json").read_text())["asyncapi"] == "3.0.0"
 
 
-def test_task_shows_what_its_adaptation_changed_and_how_that_differs_from_the_one_before(
+CHANGE = AdaptationChange(step="S05", path="/etc/fstab", operation="edit", reason="device references")
+REPORT = AdaptationReport(
+    verdict="passed",
+    facts={"system": "Rocky Linux 8.10"},
+    needs={"virtio": "transitional"},
+    changes=(CHANGE,),
+    checks=(AdaptationCheck(id="NET_ORDER", severity="W", failure=NET_ORDER.failure(names="eth0, eth1")),),
+)
+
+
+def test_task_shows_what_its_adaptation_will_change_and_how_that_differs_from_the_last_plan(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    change = AdaptationChange(step="S05", path="/etc/fstab", operation="edit", reason="device references")
-    report = AdaptationReport(
-        verdict="passed",
-        facts={"system": "Rocky Linux 8.10"},
-        needs={"virtio": "transitional"},
-        changes=(change,),
-        checks=(AdaptationCheck(id="NET_ORDER", severity="W", failure=NET_ORDER.failure(names="eth0, eth1")),),
-        difference=AdaptationDifference(added=(change,)),
-    )
-    print_task(TASK.model_copy(update={"adaptation": report}))
+    plan = REPORT.model_copy(update={"difference": AdaptationDifference(added=(CHANGE,))})
+    print_task(TASK.model_copy(update={"adaptation_plan": plan}))
     shown = " ".join(capsys.readouterr().out.split())
     for text in ("Rocky Linux 8.10", "S05 edit /etc/fstab", "device references", "transitional", "SMS.ADAPT.NET_ORDER"):
         assert text in shown
-    assert "not done before /etc/fstab" in shown
-    print_task(TASK.model_copy(update={"adaptation": report.model_copy(update={"difference": AdaptationDifference()})}))
+    assert "adaptation planned" in shown
+    assert "not planned before /etc/fstab" in shown
+    same = REPORT.model_copy(update={"difference": AdaptationDifference()})
+    print_task(TASK.model_copy(update={"adaptation_plan": same}))
     assert "nothing differs" in capsys.readouterr().out
+
+
+def test_task_shows_what_its_adaptation_has_changed_instead_of_the_plan(capsys: pytest.CaptureFixture[str]) -> None:
+    made = REPORT.model_copy(update={"changes": (CHANGE.model_copy(update={"path": "/etc/crypttab"}),)})
+    print_task(TASK.model_copy(update={"adaptation_plan": REPORT, "adaptation": made}))
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "S05 edit /etc/crypttab" in shown
+    assert "/etc/fstab" not in shown
+    assert "planned" not in shown

@@ -22,6 +22,8 @@ SECTOR_BYTES: Final = 512
 # The first 440 bytes are code; the disk's signature and the partition table follow.
 CODE_BYTES: Final = 440
 _CORE_LIMIT_BYTES: Final = 1 << 20
+# Stands for a core image in a plan.
+_TO_BE_BUILT: Final = bytes(SECTOR_BYTES)
 _MODULE_LIMIT_BYTES: Final = 1 << 20
 _DRIVE_CHECK_AT: Final = 0x66
 _KERNEL_SECTOR_AT: Final = 0x5C
@@ -53,10 +55,18 @@ def plan_grub2_code(tree: Tree, inputs: Inputs, system: SystemFacts) -> StepResu
     first, padded = placed_images(boot_image, core, start_bytes)
     changes: list[Change] = [
         *_modules(tree, folder, modules),
-        WriteDisk(disk=disk.name, offset_bytes=start_bytes, content=padded, reason="GRUB's core image"),
+        WriteDisk(
+            disk=disk.name,
+            offset_bytes=start_bytes,
+            content=padded,
+            reason="GRUB's core image",
+            after=f"built by grub-mkimage, at {start_bytes}",
+        ),
         WriteDisk(disk=disk.name, offset_bytes=0, content=first, reason="GRUB's first stage"),
     ]
-    facts = {"boot_disk": disk.name, "core_image_bytes": str(len(core))}
+    facts = {"boot_disk": disk.name}
+    if core != _TO_BE_BUILT:
+        facts["core_image_bytes"] = str(len(core))
     return StepResult(changes=tuple(changes), checks=(passed(BOOTCODE_MISSING),), facts=facts)
 
 
@@ -101,6 +111,8 @@ def _core_image(tree: Tree, inputs: Inputs, system: SystemFacts, folder: str) ->
     complaint = "grub-mkimage is missing"
     if mkimage is not None:
         result = inputs.builder.run([mkimage, *arguments], files={"load.cfg": config})
+        if result.is_planned:
+            return _TO_BE_BUILT, ""
         if result.status == 0 and SECTOR_BYTES < len(result.output) <= _CORE_LIMIT_BYTES:
             return result.output, ""
         complaint = f"grub-mkimage ended with status {result.status}: {result.messages[-300:]}"

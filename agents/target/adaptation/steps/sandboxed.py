@@ -14,6 +14,8 @@ _SHOWN_CHARACTERS: Final = 600
 
 def sandbox_check(program: str, result: SandboxResult, *, severity: str) -> AdaptationCheck:
     """Passed, or how it failed. A program that wrote nothing has failed, whatever its status."""
+    if result.is_planned:
+        return passed(SANDBOX_FAILED, severity)
     output = result.messages[-_SHOWN_CHARACTERS:]
     if result.is_timeout:
         return failed(SANDBOX_TIMEOUT, severity, program=program, timeout_s=600, output=output)

@@ -39,7 +39,7 @@ def plan_grub_config(tree: Tree, inputs: Inputs, system: SystemFacts, line: Comm
     text = menu_text(tree, system)
     checks: tuple[AdaptationCheck, ...] = ()
     if system.mkconfig and (system.has_dpkg or not text or searched_uuids(text) - inputs.references.uuids):
-        made, check = _made_menu(tree, inputs, system)
+        made, check = _made_menu(tree, inputs, system, line)
         if made is not None:
             return StepResult(changes=(made,), checks=(check,))
         checks = (check,)
@@ -48,17 +48,25 @@ def plan_grub_config(tree: Tree, inputs: Inputs, system: SystemFacts, line: Comm
     return StepResult(changes=(change,) if new != text else (), checks=checks)
 
 
-def _made_menu(tree: Tree, inputs: Inputs, system: SystemFacts) -> tuple[WriteFile | None, AdaptationCheck]:
+def _made_menu(
+    tree: Tree, inputs: Inputs, system: SystemFacts, line: CommandLine
+) -> tuple[WriteFile | None, AdaptationCheck]:
     result = inputs.builder.run([system.mkconfig])
     check = sandbox_check("grub-mkconfig", result, severity="W")
+    mode = None if tree.is_file(system.menu_path) else 0o600
+    made = WriteFile(
+        path=system.menu_path, content=result.output, reason="boot menu", mode=mode, after="built by grub-mkconfig"
+    )
+    if result.is_planned:
+        # The menu as it is stands for the one that will be made: its entries have the same names.
+        return replace(made, content=encode(with_arguments(menu_text(tree, system), line.adapted))), check
     if check.failure is not None or b"### END" not in result.output:
         return None, check
     foreign = FOREIGN_COMMANDS[inputs.facts.firmware]
     if foreign in linux_commands(result.output.decode("utf-8", "surrogateescape")):
         # The builder saw the firmware of the machine that it ran on instead of the target's.
         return None, failed(GRUB_FIRMWARE, "W", path="grub-mkconfig", command=foreign, firmware=inputs.facts.firmware)
-    mode = None if tree.is_file(system.menu_path) else 0o600
-    return WriteFile(path=system.menu_path, content=result.output, reason="boot menu", mode=mode), check
+    return made, check
 
 
 def menu_text(tree: Tree, system: SystemFacts) -> str:

@@ -37,7 +37,8 @@ def plan_initramfs(tree: Tree, inputs: Inputs, kernels: Sequence[Kernel], system
         image, check = _built(tree, inputs, kernel, system)
         checks.append(check)
         if image is not None:
-            changes += _image(tree, kernel, _with_missing(tree, inputs, kernel, image))
+            program = system.builder.rpartition("/")[2]
+            changes += _image(tree, kernel, _with_missing(tree, inputs, kernel, image), program)
             continue
         old = tree.read(kernel.initrd_path, limit_bytes=_IMAGE_LIMIT_BYTES)
         new = _with_missing(tree, inputs, kernel, old) if old is not None else None
@@ -63,6 +64,8 @@ def _built(tree: Tree, inputs: Inputs, kernel: Kernel, system: SystemFacts) -> t
 
 def _with_missing(tree: Tree, inputs: Inputs, kernel: Kernel, image: bytes) -> bytes:
     """The image with the drivers behind it that it lacks: later archives replace files of earlier ones."""
+    if not image:
+        return image
     try:
         names = names_in_image(image)
     except InitramfsError:
@@ -84,10 +87,13 @@ def _with_missing(tree: Tree, inputs: Inputs, kernel: Kernel, image: bytes) -> b
     return appended(image, files)
 
 
-def _image(tree: Tree, kernel: Kernel, image: bytes) -> list[Change]:
+def _image(tree: Tree, kernel: Kernel, image: bytes, program: str) -> list[Change]:
     path = kernel.initrd_path
     mode = None if tree.is_file(path) else 0o600
-    changes: list[Change] = [WriteFile(path=path, content=image, reason="drivers of the target", mode=mode)]
+    after = f"built by {program}"
+    changes: list[Change] = [
+        WriteFile(path=path, content=image, reason="drivers of the target", mode=mode, after=after)
+    ]
     if tree.is_directory(_STATES):
         # update-initramfs compares this sum before it replaces an image.
         line = f"{hashlib.sha1(image, usedforsecurity=False).hexdigest()}  {path}\n"

@@ -47,7 +47,8 @@ def plan_network(tree: Tree, inputs: Inputs) -> StepResult:
     checks: list[AdaptationCheck] = []
     changes: list[Change] = [*_pins(tree, inputs, cards)]
     replaced = addresses_replaced(tree, cards, inputs.facts.network_map)
-    if inputs.facts.network_mode == "dhcp":
+    # The source's address is its own for as long as both run.
+    if inputs.facts.network_mode == "dhcp" or inputs.facts.identity == "new":
         names = {card.name for card in cards}
         for plan in _PLANS:
             result = plan(tree, names, replaced)
