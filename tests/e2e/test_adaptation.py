@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import subprocess
 import uuid
 from collections.abc import Iterator
@@ -359,6 +360,43 @@ def test_debian_with_an_identity_of_its_own_boots_with_host_keys_that_it_has_mad
     assert "\nactive" in shown.replace("\r", "")
     assert "sms-host-keys" not in shown.rpartition("ls /etc/systemd/system")[2]
     assert [line.split()[0] for line in shown.splitlines() if " failed " in line and ".service" in line] == []
+
+
+@pytest.mark.long
+def test_labels_are_those_that_debians_own_policy_of_selinux_says(tmp_path: Path) -> None:
+    tarball = debian_tree_tarball(SUITE, (*PACKAGES, "policycoreutils", "selinux-policy-default"))
+    in_private_namespace(make_replica)(tmp_path, LAYOUT, tarball)
+    disks = make_layer(tmp_path, LAYOUT, "selinux")
+    contexts = "/etc/selinux/default/contexts/files/file_contexts"
+
+    @in_private_namespace
+    def run() -> None:
+        prepared = PreparedDisks(tmp_path / "layer")
+        prepared.attach(disks)
+        tree = prepared.mount_tree(LAYOUT)
+        (tree / "etc/selinux/config").write_text("SELINUX=permissive\nSELINUXTYPE=default\n")
+        subprocess.run(["mount", "-o", "remount,exec", str(tree)], check=True)
+        subprocess.run(["chroot", str(tree), "setfiles", contexts, "/"], check=True)
+        prepared.unmount()
+        report = adapt(prepared, LAYOUT, inventory(), FACTS, OWN_PATHS)
+        tree = prepared.mount_tree(LAYOUT, is_read_only=True)
+        labels = {
+            name: os.getxattr(tree / name, "security.selinux", follow_symlinks=False).rstrip(b"\0").decode()
+            for name in ("etc/fstab", "etc/systemd/system/waagent.service", "boot/grub/grub.cfg")
+        }
+        prepared.detach()
+        assert report.verdict == "passed", report.failure
+        assert [check.id for check in report.checks if check.failure is not None] == []
+        assert {change.path for change in report.changes if change.step == "S15"} >= {
+            "/etc/systemd/system/waagent.service"
+        }
+        assert labels == {
+            "etc/fstab": "system_u:object_r:etc_t:s0",
+            "etc/systemd/system/waagent.service": "system_u:object_r:systemd_unit_t:s0",
+            "boot/grub/grub.cfg": "system_u:object_r:boot_t:s0",
+        }
+
+    run()
 
 
 def test_identifiers_of_the_source_are_on_the_target(replica: Path) -> None:

@@ -42,6 +42,8 @@ _RED_HAT: Final = (
     *("rhel", "centos", "ol", "oracle", "almalinux", "rocky", "scientific", "redhat"),
     *("cloudlinux", "virtuozzo"),
 )
+# Alibaba Cloud Linux and TencentOS: Red Hat's systems under numbers of their own.
+_CLOUD: Final = ("alinux", "alios", "tencentos", "tlinux")
 _SUSE: Final = ("sles", "sled", "sle_hpc", "sles_sap", "suse", "opensuse", "opensuse-leap")
 
 FAMILIES: Final = (
@@ -81,6 +83,24 @@ FAMILIES: Final = (
         builders=("dracut",),
         networks=("keyfile", "ifcfg"),
         processor="x86-64-v2",
+    ),
+    Family(
+        name="cloud-el7",
+        systems=_CLOUD,
+        first=2,
+        last=2,
+        boot_menus=("grub2",),
+        builders=("dracut",),
+        networks=("ifcfg", "keyfile"),
+    ),
+    Family(
+        name="cloud-el8",
+        systems=_CLOUD,
+        first=3,
+        last=3,
+        boot_menus=("bls", "grub2"),
+        builders=("dracut",),
+        networks=("ifcfg", "keyfile"),
     ),
     Family(
         name="fedora",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -26,14 +27,25 @@ def golden_text(report: AdaptationReport, changes: list[str]) -> str:
     return "\n".join([f"verdict: {report.verdict}", "", *facts, "", *failed, "", *changes]).rstrip() + "\n"
 
 
+def matrix_row(shape: Shape, report: AdaptationReport) -> tuple[str, ...]:
+    facts = report.facts
+    warned = ", ".join(sorted({check.id for check in report.checks if check.failure}))
+    result = f"{report.verdict}, warned of {warned}" if warned else report.verdict
+    menu, tool = facts["boot_loader"], facts["initramfs_tool"] or "drivers appended"
+    return facts["family"], shape.name, shape.firmware, menu, tool, str(len(report.changes)), result
+
+
 @every_shape
-def test_system_is_adapted_as_it_was_when_a_person_looked_at_it(shape: Shape, tmp_path: Path) -> None:
+def test_system_is_adapted_as_it_was_when_a_person_looked_at_it(
+    shape: Shape, tmp_path: Path, record_property: Callable[[str, object], None]
+) -> None:
     run = FixtureRun(shape, tmp_path)
     before = run.snapshot()
     report = run.adapt()
     text = golden_text(report, difference(before, run.snapshot()))
     assert report.verdict == "passed", text
     assert text == (GOLDEN / f"{shape.name}.txt").read_text()
+    record_property("tree", matrix_row(shape, report))
 
 
 @every_shape

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from tests.unit.adaptation.trees.redhat import EL6, EL7, EL9
+from tests.unit.adaptation.trees.redhat import EL6, EL7, EL8, EL9
 from tests.unit.adaptation.trees.shape import Shape
 
 
@@ -44,6 +44,32 @@ OPENEULER: Final = rebuilt(
     "openeuler-22",
     'ID="openEuler"\nVERSION_ID="22.03"\nPRETTY_NAME="openEuler 22.03 (LTS-SP3)"\n',
     kernel="5.10.0-182.0.0.95.oe2203sp3.x86_64",
+)
+ALIBABA2: Final = rebuilt(
+    EL7,
+    "alibaba-2",
+    'ID="alinux"\nID_LIKE="rhel fedora centos anolis"\nVERSION_ID="2.1903"\nPRETTY_NAME="Alibaba Cloud Linux 2.1903"\n',
+    kernel="4.19.91-26.al7.x86_64",
+)
+ALIBABA3: Final = rebuilt(
+    EL8,
+    "alibaba-3",
+    'ID="alinux"\nID_LIKE="rhel fedora centos anolis"\nVERSION_ID="3"\nPLATFORM_ID="platform:al8"\n'
+    'PRETTY_NAME="Alibaba Cloud Linux 3"\n',
+    kernel="5.10.134-16.al8.x86_64",
+)
+TENCENT2: Final = rebuilt(
+    EL7,
+    "tencentos-2.4",
+    'ID="tencentos"\nID_LIKE="rhel fedora centos"\nVERSION_ID="2.4"\nPRETTY_NAME="TencentOS Server 2.4"\n',
+    kernel="5.4.119-19-0009.11",
+)
+TENCENT3: Final = rebuilt(
+    EL8,
+    "tencentos-3.1",
+    'ID="tencentos"\nID_LIKE="rhel fedora centos"\nVERSION_ID="3.1"\nPLATFORM_ID="platform:el8"\n'
+    'PRETTY_NAME="TencentOS Server 3.1"\n',
+    kernel="5.4.119-19.0009.28",
 )
 AMAZON2: Final = rebuilt(
     EL7,
@@ -88,4 +114,7 @@ AMAZON1: Final = Shape(
         "/etc/rc.d/rc3.d/S80amazon-ssm-agent": "../init.d/amazon-ssm-agent",
     },
 )
-SHAPES: Final = (ORACLE9, FEDORA, EULEROS, OPENEULER, AMAZON1, AMAZON2, AMAZON2023)
+SHAPES: Final = (
+    *(ORACLE9, FEDORA, EULEROS, OPENEULER, AMAZON1, AMAZON2, AMAZON2023),
+    *(ALIBABA2, ALIBABA3, TENCENT2, TENCENT3),
+)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
 from tests.unit.adaptation.trees.redhat import EL6
@@ -137,4 +138,17 @@ GENERIC: Final = Shape(
     },
     programs=("/usr/lib/systemd/systemd", "/usr/bin/grub-mkimage"),
 )
-SHAPES: Final = (SLES11, SLES12, SLES15, LEAP, GENERIC)
+# Its builder and its network files are none that are known.
+ALT: Final = replace(
+    GENERIC,
+    name="alt-10",
+    files={
+        **{path: text for path, text in GENERIC.files.items() if "/etc/systemd" not in path},
+        "/etc/os-release": 'ID=altlinux\nVERSION_ID=10.2\nPRETTY_NAME="ALT Server 10.2"\n',
+        "/etc/initrd.mk": "AUTODETECT = all\n",
+        "/etc/net/ifaces/enp0s3/options": "TYPE=eth\nBOOTPROTO=static\n",
+        "/etc/net/ifaces/enp0s3/ipv4address": "192.0.2.10/24\n",
+    },
+    programs=(*GENERIC.programs, "/usr/sbin/make-initrd"),
+)
+SHAPES: Final = (SLES11, SLES12, SLES15, LEAP, GENERIC, ALT)
