@@ -11,8 +11,8 @@ import pytest
 from contracts.adaptation import AdaptationReport, TargetFacts
 from tests.unit.adaptation.fixture_run import FixtureRun
 from tests.unit.adaptation.test_plan import rows
-from tests.unit.adaptation.trees.debian import DEBIAN7, DEBIAN12, UBUNTU14, UBUNTU22
-from tests.unit.adaptation.trees.redhat import EL6, EL7, EL8, EL9, MACHINE_ID
+from tests.unit.adaptation.trees.debian import DEBIAN7, DEBIAN12, UBUNTU14
+from tests.unit.adaptation.trees.redhat import EL6, EL8, EL9, MACHINE_ID
 from tests.unit.adaptation.trees.shape import Shape
 from tests.unit.adaptation.trees.suse import SLES15
 
@@ -39,7 +39,7 @@ GONE = (
     *("/var/lib/systemd/random-seed", "/var/lib/cloud/instance", "/var/lib/cloud/instances/i-1/sem/config_ssh"),
     "/var/lib/cloud/data/instance-id",
 )
-SHAPES = (EL6, EL7, EL8, EL9, DEBIAN7, DEBIAN12, UBUNTU14, UBUNTU22, SLES15)
+SHAPES = (EL6, EL8, DEBIAN7, DEBIAN12, UBUNTU14, SLES15)
 every_shape = pytest.mark.parametrize("shape", SHAPES, ids=lambda shape: shape.name)
 
 
