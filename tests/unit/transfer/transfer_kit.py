@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import fcntl
 import os
@@ -175,6 +176,8 @@ def make_odd_tree(root: Path, *, has_flags: bool) -> None:
     os.utime(old, ns=(-1_500_000_001, -86_400_000_000_123))
     (root / "nanoseconds").write_bytes(b"n")
     os.utime(root / "nanoseconds", ns=(1, 1_234_567_890_123_456_789))
+    (root / "after-2038").write_bytes(b"far")
+    os.utime(root / "after-2038", ns=(1, 4_102_444_800_000_000_007))
     attributes = root / "attributes"
     attributes.write_bytes(b"a")
     os.setxattr(attributes, "user.long", os.urandom(2000))
@@ -240,7 +243,32 @@ def make_odd_tree(root: Path, *, has_flags: bool) -> None:
         (frozen / "inside").write_bytes(b"i")
         (frozen / "empty").mkdir()
         set_flags(frozen, 0x10)
+        for name, flags in (("no-dump", 0x40), ("no-atime", 0x80), ("nocow", 0x800000)):
+            (root / name).touch()
+            with contextlib.suppress(OSError):  # nocow is of Btrfs
+                set_flags(root / name, flags)
+            (root / name).write_bytes(b"flags")
     os.utime(root, ns=(1, 1_111_111_111_000_000_001))
+
+
+def get_project(path: Path) -> tuple[int, bool]:
+    """The project of quotas, and whether what is made in a folder gets it."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        flags, _, _, project, _ = struct.unpack("<5I8x", fcntl.ioctl(descriptor, 0x801C581F, bytes(28)))
+    finally:
+        os.close(descriptor)
+    return project, bool(flags & 0x200)
+
+
+def set_project(path: Path, project: int, *, inherits: bool) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        flags, *others = struct.unpack("<5I8x", fcntl.ioctl(descriptor, 0x801C581F, bytes(28)))
+        flags = flags | 0x200 if inherits else flags & ~0x200
+        fcntl.ioctl(descriptor, 0x401C5820, struct.pack("<5I8x", flags, *others[:2], project, others[3]))
+    finally:
+        os.close(descriptor)
 
 
 def clear_flags(root: Path) -> None:

@@ -1,0 +1,132 @@
+"""Every oddity on every kind of file system that a target is made with, on real ones in image files."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from transfer_kit import (
+    Pair,
+    clear_flags,
+    differences,
+    get_project,
+    make_odd_tree,
+    set_project,
+    snapshot,
+)
+
+pytestmark = pytest.mark.root
+COMMANDS = {
+    "ext2": ("mke2fs", "-q", "-t", "ext2", "-b", "4096"),
+    "ext3 of an old system": ("mke2fs", "-q", "-t", "ext3", "-b", "4096", "-I", "128", "-O", "^metadata_csum,^64bit"),
+    "ext4": ("mke2fs", "-q", "-t", "ext4", "-b", "4096"),
+    "ext4 with projects": ("mke2fs", "-q", "-t", "ext4", "-b", "4096", "-O", "project"),
+    "xfs": ("mkfs.xfs", "-q"),
+    "btrfs": ("mkfs.btrfs", "-q"),
+}
+HIDDEN = (b"lost+found",)
+Mount = Callable[[str, str], Path]
+
+
+@pytest.fixture
+def mounted(tmp_path: Path) -> Iterator[Mount]:
+    points: list[Path] = []
+
+    def mount(name: str, kind: str) -> Path:
+        image, point = tmp_path / f"{name}.img", tmp_path / name
+        with image.open("wb") as file:
+            file.truncate(400 << 20)
+        subprocess.run([*COMMANDS[kind], str(image)], check=True, capture_output=True)
+        point.mkdir()
+        done = subprocess.run(["mount", "-o", "loop", str(image), str(point)], capture_output=True, check=False)
+        if done.returncode and kind == "ext4 with projects":
+            pytest.skip("this kernel has no quotas, without which ext4 does not mount such a file system")
+        assert done.returncode == 0, done.stderr
+        points.append(point)
+        return point
+
+    yield mount
+    for point in reversed(points):
+        clear_flags(point)
+        subprocess.run(["umount", str(point)], check=True)
+
+
+# The target's is made as the source's was; ext4 is what a tree of unknown device gets.
+@pytest.mark.parametrize(
+    ("source_kind", "target_kind"),
+    [*((kind, kind) for kind in COMMANDS if kind != "ext4"), ("btrfs", "ext4"), ("ext2", "ext4"), ("ext4", "btrfs")],
+)
+def test_every_oddity_arrives_and_verifies(mounted: Mount, tmp_path: Path, source_kind: str, target_kind: str) -> None:
+    source, target = mounted("source", source_kind), mounted("target", target_kind)
+    make_odd_tree(source, has_flags=True)
+    if source_kind != target_kind:
+        # Only Btrfs knows it, so it is no difference that anybody could mend.
+        (source / "nocow").unlink()
+    pair = Pair(tmp_path, {0: (source, target, "/")})
+    try:
+        pair.source.copy()
+        report = pair.source.verify()
+        again = pair.source.sync(1)
+    finally:
+        pair.close()
+    assert differences(snapshot(source, leave_out=HIDDEN), snapshot(target, leave_out=HIDDEN)) == []
+    assert report.is_equal, report
+    assert again.bytes_content == 0
+    assert not [name for name in os.listdir(target) if name.startswith(".sms")]
+
+
+def test_times_that_old_inodes_cannot_hold_are_named_by_the_report(mounted: Mount, tmp_path: Path) -> None:
+    source, target = mounted("source", "ext4"), mounted("target", "ext3 of an old system")
+    for name, seconds in (("in-1902", -(2**31) + 5), ("in-2038", 2**31 + 5), ("in-2024", 1_700_000_000)):
+        (source / name).write_bytes(b"time")
+        os.utime(source / name, ns=(0, seconds * 10**9))
+    os.utime(source, (0, 0))
+    pair = Pair(tmp_path, {0: (source, target, "/")})
+    try:
+        pair.source.copy()
+        report = pair.source.verify()
+    finally:
+        pair.close()
+    assert {each.path: each.what for each in report.different_paths} == {"/in-2038": ("mtime",)}
+
+
+@pytest.mark.parametrize("kind", ["ext4 with projects", "xfs"])
+def test_projects_of_quotas_are_kept_and_follow_their_files(mounted: Mount, tmp_path: Path, kind: str) -> None:
+    source, target = mounted("source", kind), mounted("target", kind)
+    for folder, project in (("one", 42), ("two", 4_000_000_000)):
+        (source / folder).mkdir()
+        (source / folder / "older").write_bytes(b"of no project")
+        set_project(source / folder, project, inherits=True)
+        (source / folder / "inner").mkdir()
+        (source / folder / "inner/file").write_bytes(b"inherits")
+        (source / folder / "large").write_bytes(os.urandom(3 << 20))
+    (source / "alone").write_bytes(b"a project of its own")
+    set_project(source / "alone", 7, inherits=False)
+    pair = Pair(tmp_path, {0: (source, target, "/")})
+    try:
+        pair.source.copy()
+        assert pair.source.verify().is_equal
+        assert projects(target) == projects(source)
+        # On the target, nothing of another project can be moved into a folder that gives its own.
+        (source / "one/older").write_bytes(b"changed")
+        os.rename(source / "one/inner/file", source / "one/moved")
+        os.link(source / "one/moved", source / "one/inner/linked")
+        (source / "two/new").write_bytes(b"inherits at once")
+        set_project(source / "alone", 0, inherits=False)
+        set_project(source / "two/inner", 9, inherits=False)
+        pair.source.sync(1)
+        assert projects(target) == projects(source)
+        assert differences(snapshot(source, leave_out=HIDDEN), snapshot(target, leave_out=HIDDEN)) == []
+        set_project(target / "one/moved", 43, inherits=False)
+        (found,) = [each for each in pair.source.verify().different_paths if each.path == "/one/moved"]
+        assert found.what == ("xattrs",)
+    finally:
+        pair.close()
+
+
+def projects(root: Path) -> dict[str, tuple[int, bool]]:
+    paths = [path for path in root.rglob("*") if path.name != "lost+found"]
+    return {str(path.relative_to(root)): get_project(path) for path in paths}
