@@ -118,6 +118,11 @@ INITRD_NO_DRIVER: Final = _code(
     "The initial RAM disk {path} lacks {drivers}, without which the target's disks are not seen.",
     f"Add them to /etc/initramfs-tools/modules or /etc/dracut.conf.d on the source, run a sync round, {_AGAIN}",
 )
+INITRD_NO_LVM: Final = _code(
+    "INITRD_NO_LVM",
+    "The initial RAM disk of {path} has no program of LVM, without which the root file system on {volume} is not seen.",
+    f"Install LVM's programs on the source and rebuild the image there, run a sync round, {_AGAIN}",
+)
 INITRD_STALE: Final = _code(
     "INITRD_STALE",
     "The initial RAM disk {path} waits for {device} (in its {file}), which the target does not have.",

@@ -14,8 +14,9 @@ SERIAL_CONSOLES: Final = ("console=tty0", "console=ttyS0,115200n8")
 # Consoles of other hypervisors, and serial ports that the target does not have.
 _FOREIGN_CONSOLE: Final = re.compile(r"console=(?:hvc\d+|xvc\d+|ttyS[1-9]\d*|ttyAMA\d+)(?:,\w+)?")
 # dracut waits for each of these, and gives up the boot when it does not come: only where the target has such a thing.
+_LOGICAL_VOLUME: Final = ("rd.lvm.lv", "rd_LVM_LV")
+_VOLUME_GROUP: Final = ("rd.lvm.vg", "rd_LVM_VG")
 _NEEDS: Final = {
-    "lvm2_member": ("rd.lvm.lv", "rd.lvm.vg", "rd_LVM_LV", "rd_LVM_VG"),
     "linux_raid_member": ("rd.md.uuid", "rd_MD_UUID"),
     "crypto_luks": ("rd.luks.uuid", "rd_LUKS_UUID", "luks"),
 }
@@ -57,7 +58,7 @@ class CommandLine:
         name, _, value = word.partition("=")
         if word in _LEFT_OUT or name in _LEFT_OUT:
             return None
-        if any(name in names and not self.references.has_kind(kind) for kind, names in _NEEDS.items()):
+        if self._waits_for_nothing(name, value):
             return None
         if _FOREIGN_CONSOLE.fullmatch(word):
             return "console=ttyS0,115200n8" if self.has_serial_port else None
@@ -68,6 +69,13 @@ class CommandLine:
         if name in {"ifname", "macaddr"}:
             return self._with_mapped_addresses(word)
         return word
+
+    def _waits_for_nothing(self, name: str, value: str) -> bool:
+        if name in _LOGICAL_VOLUME:
+            return self.references.resolve(f"/dev/{value}") is None
+        if name in _VOLUME_GROUP:
+            return not self.references.has_group(value)
+        return any(name in names and not self.references.has_kind(kind) for kind, names in _NEEDS.items())
 
     def _device(self, name: str, value: str) -> str | None:
         if self.references.resolve(value) is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -31,6 +32,7 @@ _OPTIONS: Final = {
     "EXT4_FS": "ext4",
     "XFS_FS": "xfs",
     "BTRFS_FS": "btrfs",
+    "BLK_DEV_DM": "dm_mod",
 }
 BUS_DRIVERS: Final = {
     "virtio": ("virtio_pci", "virtio_blk"),
@@ -144,26 +146,30 @@ def _lines(tree: Tree, path: str) -> list[str]:
     return content.decode(errors="replace").splitlines()
 
 
-def needed_modules(kernel: Kernel, bus: str, root_kind: str) -> tuple[str, ...]:
-    """What the kernel needs before it can mount the root file system."""
-    has_own_driver = root_kind not in {"ext2", "ext3"} or kernel.has(root_kind)
-    return (*BUS_DRIVERS[bus], root_kind if has_own_driver else "ext4")
+def needed_modules(kernel: Kernel, bus: str, root_drivers: Sequence[str]) -> tuple[str, ...]:
+    """What the kernel needs before it can mount the root file system. root_drivers: what that takes besides the disk's
+    own drivers, as `TargetVolume.drivers`."""
+    return (*BUS_DRIVERS[bus], *(_driver(kernel, name) for name in root_drivers))
 
 
-def forced_modules(kernel: Kernel, root_kind: str) -> tuple[str, ...]:
+def _driver(kernel: Kernel, name: str) -> str:
+    return "ext4" if name in {"ext2", "ext3"} and not kernel.has(name) else name
+
+
+def forced_modules(kernel: Kernel, root_drivers: Sequence[str]) -> tuple[str, ...]:
     """The kernel's modules that its initial RAM disk shall hold, whatever the target's bus is today."""
-    wanted = (*FORCED_MODULES, needed_modules(kernel, "virtio", root_kind)[-1])
+    wanted = (*FORCED_MODULES, *(_driver(kernel, name) for name in root_drivers))
     return tuple(name for name in wanted if name in kernel.modules)
 
 
-def can_start(kernel: Kernel, bus: str, root_kind: str) -> bool:
+def can_start(kernel: Kernel, bus: str, root_drivers: Sequence[str]) -> bool:
     """Whether the kernel has a driver for the target's disks and for the root file system."""
-    return all(kernel.has(name) for name in needed_modules(kernel, bus, root_kind))
+    return all(kernel.has(name) for name in needed_modules(kernel, bus, root_drivers))
 
 
-def chosen_kernel(kernels: list[Kernel], *, running: str, bus: str, root_kind: str) -> Kernel | None:
+def chosen_kernel(kernels: list[Kernel], *, running: str, bus: str, root_drivers: Sequence[str]) -> Kernel | None:
     """The newest kernel, which the boot menu starts, if it can start here; else the running one, else another."""
-    able = [kernel for kernel in kernels if can_start(kernel, bus, root_kind)]
+    able = [kernel for kernel in kernels if can_start(kernel, bus, root_drivers)]
     if kernels and able and able[0] is kernels[0]:
         return able[0]
     return next((kernel for kernel in able if kernel.release == running), able[0] if able else None)

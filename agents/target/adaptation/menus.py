@@ -9,6 +9,7 @@ from agents.target.adaptation.formats.grub_config import (
     MenuEntry,
     default_entry,
     default_kernel_options,
+    root_volumes,
     searched_uuids,
 )
 from agents.target.adaptation.formats.grub_environment import environment_values
@@ -24,12 +25,14 @@ from agents.target.adaptation.tree import Tree
 class Menu:
     """path: where the entry stands. device: what GRUB before version 2 calls the place of the kernels, "" for others.
 
-    uuids: of the file systems that the menu looks for.
+    uuids: of the file systems that the menu looks for. logical_volumes: those that it takes as its root, each by its
+    group's UUID and its own.
     """
 
     path: str
     entry: MenuEntry | None
     uuids: frozenset[str] = frozenset()
+    logical_volumes: frozenset[str] = frozenset()
     device: str = ""
 
 
@@ -40,12 +43,13 @@ def read_menu(tree: Tree, system: SystemFacts) -> Menu:
     text = menu_text(tree, system)
     values = environment_values(tree.read(environment_path(system)) or b"")
     uuids = frozenset(searched_uuids(text))
+    logical = frozenset(root_volumes(text))
     saved = values.get("next_entry") or values.get("saved_entry", "")
     if system.boot_menu == "bls":
         options = values.get("kernelopts") or default_kernel_options(text)
         path, entry = _from_entries(tree, saved, {**values, "kernelopts": options})
-        return Menu(path=path or system.menu_path, entry=entry, uuids=uuids)
-    return Menu(path=system.menu_path, entry=default_entry(text, saved), uuids=uuids)
+        return Menu(path=path or system.menu_path, entry=entry, uuids=uuids, logical_volumes=logical)
+    return Menu(path=system.menu_path, entry=default_entry(text, saved), uuids=uuids, logical_volumes=logical)
 
 
 def _from_entries(tree: Tree, saved: str, variables: dict[str, str]) -> tuple[str, MenuEntry | None]:

@@ -91,9 +91,8 @@ class Procedure:
         tree, inputs = self._tree, self._inputs
         line = self._command_line()
         chosen = None if is_newest else kernel
-        root = inputs.references.root
         self._take("S10", plan_settings(tree, inputs, system, line, chosen=chosen))
-        self._take("S11", plan_driver_lists(tree, kernel, system, root.file_system.kind if root is not None else ""))
+        self._take("S11", plan_driver_lists(tree, kernel, system, inputs.references.root_drivers))
         self._take("S11", plan_initramfs(tree, inputs, (kernel,), system))
         self._take("S12", plan_boot_menu(tree, inputs, system, line, chosen=chosen))
         boot_code = plan_boot_code(tree, inputs, system)

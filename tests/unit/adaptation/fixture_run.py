@@ -44,9 +44,9 @@ class FixtureRun:
         if change is not None:
             change(self.root)
 
-    def adapt(self, *, name: str = "run", **inputs: Any) -> AdaptationReport:
+    def adapt(self, *, name: str = "run", given: Inputs | None = None, **inputs: Any) -> AdaptationReport:
         """One adaptation; its journal stays."""
-        given = self.inputs(**inputs)
+        given = given or self.inputs(**inputs)
         tree = Tree(self.root)
         record = Record()
         Procedure(tree, given, Engine(tree, Journal(tree, name), lambda _: self.disk), record).run()

@@ -12,10 +12,10 @@ from agents.target.adaptation.system import detect_system
 from agents.target.adaptation.tree import Tree
 from contracts.adaptation import AdaptationReport
 from tests.unit.adaptation.fixture_run import FixtureRun, difference
-from tests.unit.adaptation.trees import debian, redhat, redhat_derived, suse
+from tests.unit.adaptation.trees import debian, logical, redhat, redhat_derived, suse
 from tests.unit.adaptation.trees.shape import Shape
 
-SHAPES = (*redhat.SHAPES, *redhat_derived.SHAPES, *debian.SHAPES, *suse.SHAPES)
+SHAPES = (*redhat.SHAPES, *redhat_derived.SHAPES, *debian.SHAPES, *suse.SHAPES, *logical.SHAPES)
 GOLDEN = Path(__file__).with_name("golden")
 every_shape = pytest.mark.parametrize("shape", SHAPES, ids=lambda shape: shape.name)
 

@@ -228,7 +228,7 @@ def test_newest_kernel_with_the_targets_drivers_is_started(tree: Tree) -> None:
     (tree.root / "boot/vmlinuz-6.9.0.dpkg-new").touch()
     kernels = installed_kernels(tree)
     assert [each.release for each in kernels] == ["6.1.0-1-amd64", "5.10.0-28-amd64", "5.10.0-9-amd64"]
-    chosen = chosen_kernel(kernels, running="5.10.0-9-amd64", bus="virtio", root_kind="ext4")
+    chosen = chosen_kernel(kernels, running="5.10.0-9-amd64", bus="virtio", root_drivers=("ext4",))
     assert chosen is not None
     assert chosen.release == "5.10.0-9-amd64"
-    assert chosen_kernel(kernels, running="", bus="nvme", root_kind="ext4") is None
+    assert chosen_kernel(kernels, running="", bus="nvme", root_drivers=("ext4",)) is None

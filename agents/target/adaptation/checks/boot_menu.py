@@ -16,7 +16,7 @@ from agents.target.adaptation.references import is_device_reference
 from agents.target.adaptation.steps.boot_menu.grub2 import FOREIGN_COMMANDS, environment_path, menu_text
 from agents.target.adaptation.steps.boot_menu.grub_legacy import boot_device
 from agents.target.adaptation.steps.file_system_table import RESUME
-from agents.target.adaptation.steps.initramfs import modules_for_target
+from agents.target.adaptation.steps.initramfs import activates_lvm, modules_for_target
 from agents.target.adaptation.system import SystemFacts
 from agents.target.adaptation.tree import Tree
 from contracts.adaptation import AdaptationCheck
@@ -29,6 +29,7 @@ from contracts.errors.adaptation import (
     INITRD_CORRUPT,
     INITRD_MISSING,
     INITRD_NO_DRIVER,
+    INITRD_NO_LVM,
     INITRD_STALE,
     KERNEL_MISSING,
     KERNEL_MODULES,
@@ -58,10 +59,15 @@ def boot_menu_checks(tree: Tree, inputs: Inputs, system: SystemFacts) -> tuple[A
 
 
 def _uuids(menu: Menu, inputs: Inputs) -> AdaptationCheck:
-    unknown = sorted(menu.uuids - inputs.references.uuids)
+    unknown = sorted(menu.uuids - inputs.references.uuids) or sorted(menu.logical_volumes - _lvm_ids(inputs))
     if unknown:
         return failed(GRUB_UUID_UNKNOWN, path=menu.path, uuid=unknown[0])
     return passed(GRUB_UUID_UNKNOWN)
+
+
+def _lvm_ids(inputs: Inputs) -> set[str]:
+    """As GRUB names logical volumes: the UUIDs of group and volume."""
+    return {f"{group.uuid}/{volume.uuid}" for group in inputs.layout.volume_groups for volume in group.logical_volumes}
 
 
 def _grub_environment(tree: Tree, inputs: Inputs, system: SystemFacts) -> list[AdaptationCheck]:
@@ -155,15 +161,23 @@ def _initrd_checks(image: bytes, path: str, kernel: Kernel, inputs: Inputs) -> l
     checks.append(
         failed(INITRD_NO_DRIVER, path=path, drivers=", ".join(missing)) if missing else passed(INITRD_NO_DRIVER)
     )
+    root = inputs.references.root
+    if root is not None and root.logical_volume:
+        has_lvm = activates_lvm(image)
+        checks.append(
+            passed(INITRD_NO_LVM) if has_lvm else failed(INITRD_NO_LVM, path=path, volume=root.logical_volume)
+        )
     return [*checks, *_stale(content, path, inputs)]
 
 
 def _stale(content: ImageContent, path: str, inputs: Inputs) -> list[AdaptationCheck]:
     """Devices of the source, or of the machine that built the image, that it would wait for before the root."""
+    root = inputs.references.root
+    starts = ("root=", "rd.", *(("IDNAME=",) if root is not None and root.logical_volume else ()))
     for file, data in sorted(content.files.items()):
         for match in _WAITED_FOR.finditer(data.decode(errors="replace")):
             device = match.group(1)
-            is_waited_for = match.group().startswith(("root=", "rd."))
+            is_waited_for = match.group().startswith(starts)
             if device in _NO_DEVICE or (not is_device_reference(device) and match.group().startswith("root=")):
                 continue
             if inputs.references.resolve(device) is None and not _is_there(match.group(), inputs):
@@ -172,6 +186,8 @@ def _stale(content: ImageContent, path: str, inputs: Inputs) -> list[AdaptationC
 
 
 def _is_there(setting: str, inputs: Inputs) -> bool:
-    """Whether the target has LVM or arrays for a setting that names one."""
-    kinds = {"rd.lvm.lv=": "lvm2_member", "rd.md.uuid=": "linux_raid_member", "IDNAME=": "lvm2_member"}
-    return any(setting.startswith(start) and inputs.references.has_kind(kind) for start, kind in kinds.items())
+    """Whether the target has the logical volume or array that a setting names."""
+    name, _, value = setting.partition("=")
+    if name == "rd.lvm.lv":
+        return inputs.references.resolve(f"/dev/{value}") is not None
+    return name == "rd.md.uuid" and inputs.references.has_kind("linux_raid_member")

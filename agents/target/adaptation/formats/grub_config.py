@@ -10,6 +10,9 @@ from typing import Final
 
 _SEARCH: Final = re.compile(r"^\s*search\b.*--fs-uuid\b(.*)$", re.MULTILINE)
 _UUID: Final = re.compile(r"[0-9A-Fa-f]{8}-[0-9A-Fa-f]{4}-[0-9A-Fa-f-]{22,27}|[0-9A-F]{4}-[0-9A-F]{4}")
+# GRUB looks there first, and goes on where nothing is found.
+_HINT: Final = re.compile(r"--hint\S*")
+_ROOT_VOLUME: Final = re.compile(r"^\s*set root=[\"']?lvmid/([\w-]+/[\w-]+)", re.MULTILINE)
 _LINUX: Final = re.compile(r"(\s*linux(?:16|efi)?\s+\S+[ \t]+)(.*?)(\s*)")
 _LINUX_COMMAND: Final = re.compile(r"linux(?:16|efi)?(?=\s)")
 _KERNEL_OPTIONS: Final = re.compile(r"(\s*set (?:default_)?kernelopts=\")([^\"]*)(\".*)")
@@ -36,7 +39,12 @@ class MenuEntry:
 
 def searched_uuids(text: str) -> set[str]:
     """The UUIDs of all ``search --fs-uuid`` lines."""
-    return {match.group() for line in _SEARCH.findall(text) for match in _UUID.finditer(line)}
+    return {match.group() for line in _SEARCH.findall(text) for match in _UUID.finditer(_HINT.sub("", line))}
+
+
+def root_volumes(text: str) -> set[str]:
+    """The logical volumes that are taken as GRUB's root: the UUIDs of group and volume, with a slash between."""
+    return set(_ROOT_VOLUME.findall(text))
 
 
 def parse_menu(text: str) -> list[MenuEntry]:

@@ -17,7 +17,7 @@ _CACHES: Final = (
 )
 # Files in which only a person can tell what is meant.
 _LOOKED_AT: Final = ("/etc/smartd.conf", "/etc/hdparm.conf", "/etc/auto.misc", "/etc/default/grub", "/etc/crypttab")
-_DEVICE: Final = re.compile(r"/dev/(?:disk/by-(?:id|path)/\S+|(?:sd|hd|xvd)[a-z]+\d*|nvme\d+n\d+(?:p\d+)?)\b")
+_DEVICE: Final = re.compile(r"/dev/(?:disk/by-(?:id|path)/\S+|(?:sd|hd|xvd)[a-z]+\d*|nvme\d+n\d+(?:p\d+)?|md\d+)\b")
 
 
 def plan_caches(tree: Tree) -> StepResult:

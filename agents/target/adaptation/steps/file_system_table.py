@@ -60,7 +60,7 @@ def _adapted(line: FstabLine, references: References, tree: Tree) -> str:
     if not is_device_reference(spec):
         return line.raw
     meant = references.meant_by(spec, line.value(MOUNT_POINT))
-    if meant is None:
+    if meant is None or not meant.file_system.kind:
         return line.raw if "noauto" in line.options else _NOT_MIGRATED + line.raw
     line = _with_named_subvolume(line, references, meant.file_system.uuid)
     adapted = line.raw if references.resolve(spec) is not None else line.replaced(SPEC, meant.reference)

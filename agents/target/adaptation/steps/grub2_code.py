@@ -106,6 +106,7 @@ def _core_image(tree: Tree, inputs: Inputs, system: SystemFacts, folder: str) ->
         return None, "no root file system is planned"
     config = embedded_config(tree, inputs, system)
     modules = ["biosdisk", "part_msdos", "part_gpt", "search_fs_uuid", _FILE_SYSTEM_MODULES[boot.file_system.kind]]
+    modules += ["lvm"] if boot.logical_volume else []
     arguments = ["-O", "i386-pc", "-d", folder, "-p", system.grub_folder, "-c", _CONFIG_PATH, *modules]
     mkimage = next((path for path in _MKIMAGE if tree.is_program(path)), None)
     complaint = "grub-mkimage is missing"

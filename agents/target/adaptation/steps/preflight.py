@@ -140,10 +140,9 @@ def _space(tree: Tree, mount_point: str) -> AdaptationCheck:
 
 def plan_kernel(tree: Tree, kernels: list[Kernel], inputs: Inputs) -> tuple[Kernel | None, StepResult]:
     """S10: the kernel that the target starts."""
-    root = inputs.references.root
-    kind = root.file_system.kind if root is not None else ""
+    drivers = inputs.references.root_drivers
     bus = inputs.facts.disk_bus
-    kernel = chosen_kernel(kernels, running=inputs.inventory.kernel_release, bus=bus, root_kind=kind)
+    kernel = chosen_kernel(kernels, running=inputs.inventory.kernel_release, bus=bus, root_drivers=drivers)
     if kernel is not None:
         facts = {"kernel": kernel.release, "kernels": ", ".join(each.release for each in kernels)}
         return kernel, StepResult(facts=facts, checks=(passed(KERNEL_NO_VIRTIO),), needs=_needs(kernel, bus))
@@ -155,7 +154,7 @@ def plan_kernel(tree: Tree, kernels: list[Kernel], inputs: Inputs) -> tuple[Kern
         check = failed(KERNEL_MISSING, path="/boot/vmlinuz-*", reason="no kernel with modules is installed")
         return None, StepResult(checks=(check,))
     releases = ", ".join(each.release for each in kernels)
-    check = failed(KERNEL_NO_VIRTIO, releases=releases, driver=f"{bus} or {kind}", bus=bus)
+    check = failed(KERNEL_NO_VIRTIO, releases=releases, driver=" or ".join((bus, *drivers)), bus=bus)
     return None, StepResult(checks=(check,))
 
 

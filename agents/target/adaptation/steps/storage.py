@@ -21,7 +21,7 @@ _UNITS: Final = "/etc/systemd/system"
 _MULTIPATH: Final = ("/etc/multipath/wwids", "/etc/multipath/bindings", "/var/lib/multipath/bindings")
 _NO_MULTIPATH: Final = "/etc/dracut.conf.d/91-sms-multipath.conf"
 _REASON: Final = "devices of the source"
-_NAMED_DEVICE: Final = re.compile(r"\b(?:sd|hd|xvd|cciss|nvme|mapper/mpath|disk/by-id|disk/by-path)")
+_NAMED_DEVICE: Final = re.compile(r"\b(?:sd|hd|xvd|cciss|nvme|md[/\d]|mapper/mpath|disk/by-id|disk/by-path)")
 _ARRAY: Final = re.compile(r"^ARRAY\b.*\bUUID=([0-9a-f:-]+)", re.MULTILINE | re.IGNORECASE)
 _FILTER: Final = re.compile(r"\s*(?:global_)?filter\s*=|\s*volume_list\s*=")
 

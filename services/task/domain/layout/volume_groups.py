@@ -45,8 +45,10 @@ def moving_groups(inventory: SourceInventory, moving: Moving) -> tuple[VolumeGro
     groups = [group for group in inventory.volume_groups if any(_moves(group, one, moving) for one in _made(group))]
     known = {disk.name for disk in inventory.disks}
     known |= {partition.name for disk in inventory.disks for partition in disk.partitions}
+    names = [group.name for group in inventory.volume_groups]
     for group in groups:
-        if problem := _problem(group, known):
+        is_twice = names.count(group.name) > 1
+        if problem := "LVM with two groups of one name" if is_twice else _problem(group, known):
             point = next((v.mount.mount_point for n, v in moving.items() if n.startswith(f"{group.name}/")), "swap")
             raise MigrationError(STORAGE_UNSUPPORTED, mount_point=point, device=group.name, layer=problem)
     return tuple(groups)

@@ -29,6 +29,7 @@ MODULES: Final = {
     "jbd2": ("kernel/fs/jbd2/jbd2.ko", ()),
     "xfs": ("kernel/fs/xfs/xfs.ko", ()),
     "btrfs": ("kernel/fs/btrfs/btrfs.ko", ()),
+    "dm_mod": ("kernel/drivers/md/dm-mod.ko", ()),
 }
 # What the source's machine needed: an image of its own builder holds no more (hostonly, MODULES=dep).
 SOURCE_ONLY: Final = ("vmw_pvscsi", "sd_mod", "ext4", "jbd2", "xfs", "btrfs")
@@ -58,9 +59,13 @@ def module_files(release: str, *, suffix: str = "", names: Iterable[str] = MODUL
     return files
 
 
-def image_members(release: str, names: Iterable[str], *, suffix: str = "", usr: str = "") -> dict[str, bytes]:
+def image_members(
+    release: str, names: Iterable[str], *, suffix: str = "", usr: str = "", has_lvm: bool = False
+) -> dict[str, bytes]:
     """The files of an initial RAM disk with these modules. usr: "usr/" where /lib is a link."""
     members = {"init": b"#!/bin/sh\n"}
+    if has_lvm:
+        members[f"{usr}sbin/lvm"] = b"program"
     for name in names:
         members[f"{usr}lib/modules/{release}/{MODULES[name][0]}{suffix}"] = name.encode()
     return members

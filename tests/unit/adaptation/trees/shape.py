@@ -23,7 +23,16 @@ from contracts.inventory import (
     OperatingSystem,
     SourceInventory,
 )
-from contracts.layout import CopyVolume, TargetDisk, TargetLayout, TargetPartition
+from contracts.layout import (
+    CopyVolume,
+    TargetDisk,
+    TargetLayout,
+    TargetLogicalVolume,
+    TargetPartition,
+    TargetPhysicalVolume,
+    TargetVolumeGroup,
+    VolumeSegment,
+)
 from tests.unit.adaptation.trees.boot_files import (
     MODULES,
     SOURCE_ONLY,
@@ -36,6 +45,8 @@ from tests.unit.adaptation.trees.boot_files import (
 BOOT_UUID: Final = "b0070000-0000-4000-8000-000000000001"
 ROOT_UUID: Final = "40070000-0000-4000-8000-000000000002"
 SWAP_UUID: Final = "5a4b0000-0000-4000-8000-000000000003"
+PV_UUID: Final = "PPPPPP-aaaa-bbbb-cccc-dddd-eeee-000000"
+VG_UUID: Final = "GGGGGG-aaaa-bbbb-cccc-dddd-eeee-000000"
 ESP_UUID: Final = "E5B0-0001"
 SOURCE_MACS: Final = ("00:50:56:00:00:01", "00:50:56:00:00:02", "00:50:56:00:00:03")
 TARGET_MACS: Final = ("fa:16:3e:00:00:0a", "fa:16:3e:00:00:0b", "fa:16:3e:00:00:0c")
@@ -48,7 +59,8 @@ class Shape:
 
     has_boot: /boot is a file system of its own. root_source: what the source mounted at /, such as an LVM volume.
     compression, microcode, usr: of the initial RAM disk. modules: that the kernel has. subvolumes: of a Btrfs root, by
-    mount point; their numbers on the source are 257 and so on.
+    mount point; their numbers on the source are 257 and so on. group: of LVM, "" for partitions; volumes: what those
+    for root and swap in it are called.
     """
 
     name: str
@@ -71,10 +83,14 @@ class Shape:
     command_line: str = ""
     has_serial_port: bool = True
     subvolumes: Mapping[str, str] = field(default_factory=dict)
+    group: str = ""
+    volumes: tuple[str, str] = ("root", "swap")
 
     def build(self, root: Path) -> None:
         """Write the tree below root."""
-        members = image_members(self.release, self._source_modules, suffix=self.module_suffix, usr=self.usr)
+        members = image_members(
+            self.release, self._source_modules, suffix=self.module_suffix, usr=self.usr, has_lvm=bool(self.group)
+        )
         if self.usr:
             members["usr/lib/os-release"] = b""
         image = initrd(members, self.compression, microcode=self.microcode)
@@ -105,7 +121,7 @@ class Shape:
 
     @property
     def _source_modules(self) -> list[str]:
-        return [name for name in SOURCE_ONLY if name in self.modules]
+        return [name for name in (*SOURCE_ONLY, *(("dm_mod",) if self.group else ())) if name in self.modules]
 
     def inputs(self, disk: Path, root: Path, *, facts: TargetFacts | None = None) -> Inputs:
         """What the steps are given. disk: a file that stands for the target's only disk."""
@@ -126,7 +142,8 @@ class Shape:
         """Boot, root and swap partitions on one disk; the EFI system partition first, where there is one."""
         kinds = [("/boot", self.boot_kind, BOOT_UUID)] if self.has_boot else []
         kinds = [("/boot/efi", "vfat", ESP_UUID), *kinds] if self.firmware == "UEFI" else kinds
-        kinds += [("/", self.root_kind, ROOT_UUID), ("", "swap", SWAP_UUID)]
+        system = [("/", self.root_kind, ROOT_UUID), ("", "swap", SWAP_UUID)]
+        kinds += [("", "lvm2_member", PV_UUID)] if self.group else system
         partitions = tuple(
             TargetPartition(
                 number=number,
@@ -156,7 +173,36 @@ class Shape:
             for number, (point, kind, _) in enumerate(kinds, start=1)
             if point
         )
+        if self.group:
+            root = CopyVolume(
+                index=9,
+                mount_point="/",
+                source_path="/",
+                target_disk="vda",
+                target_partition=len(kinds),
+                logical_volume=f"{self.group}/{self.volumes[0]}",
+                kind=self.root_kind,
+            )
+            group = self._volume_group(len(kinds), system)
+            return TargetLayout(firmware=self.firmware, disks=(disk,), volumes=(*volumes, root), volume_groups=(group,))
         return TargetLayout(firmware=self.firmware, disks=(disk,), volumes=self._with_subvolumes(volumes))
+
+    def _volume_group(self, partition: int, system: list[tuple[str, str, str]]) -> TargetVolumeGroup:
+        logical = tuple(
+            TargetLogicalVolume(
+                name=name,
+                uuid=f"LLLLLL-aaaa-bbbb-cccc-dddd-eeee-00000{number}",
+                segments=(VolumeSegment(physical_volume=0, start_extent=number, extent_count=1),),
+                format_as=FileSystem(kind=kind, uuid=uuid),
+            )
+            for number, (name, (_, kind, uuid)) in enumerate(zip(self.volumes, system, strict=True))
+        )
+        physical = TargetPhysicalVolume(
+            disk="vda", partition=partition, uuid=PV_UUID, size_bytes=MIB, data_start_bytes=1 << 16, extent_count=2
+        )
+        return TargetVolumeGroup(
+            name=self.group, uuid=VG_UUID, extent_bytes=4096, physical_volumes=(physical,), logical_volumes=logical
+        )
 
     def _with_subvolumes(self, volumes: tuple[CopyVolume, ...]) -> tuple[CopyVolume, ...]:
         if not self.subvolumes:
@@ -197,7 +243,8 @@ class StandIns:
     """Stands in for the distribution's own programs in the sandbox, which no fixture tree has.
 
     It keeps what it was asked to run, and prints what the real program would: a builder of initial RAM disks an image
-    with the modules that its list and its arguments name, grub-mkimage something of a core image's size, and
+    with the modules that its list and its arguments name (and LVM where dracut is asked for it; Debian's adds it by
+    itself), grub-mkimage something of a core image's size, and
     grub-mkconfig the menu that the tree holds as ``/usr/share/fixture/grub.cfg``. Real builders are run by the tests
     that boot.
     """
@@ -227,7 +274,8 @@ class StandIns:
         needed = {each for name in names for each in MODULES[name][1]}
         chosen = sorted({*names, *needed})
         shape = self._shape
-        members = image_members(shape.release, chosen, suffix=shape.module_suffix, usr=shape.usr)
+        has_lvm = "--add lvm" in text or ("mkinitramfs" in text and shape.group != "")
+        members = image_members(shape.release, chosen, suffix=shape.module_suffix, usr=shape.usr, has_lvm=has_lvm)
         return initrd(members, shape.compression, microcode=shape.microcode)
 
 

@@ -66,7 +66,20 @@ def _made_menu(
     if foreign in linux_commands(result.output.decode("utf-8", "surrogateescape")):
         # The builder saw the firmware of the machine that it ran on instead of the target's.
         return None, failed(GRUB_FIRMWARE, "W", path="grub-mkconfig", command=foreign, firmware=inputs.facts.firmware)
-    return made, check
+    return replace(made, content=_with_root_volume(result.output, inputs)), check
+
+
+def _with_root_volume(menu: bytes, inputs: Inputs) -> bytes:
+    """The menu with a logical volume's own name as the root: where the builder ran, it was on none."""
+    root = inputs.references.root
+    if root is None or not root.logical_volume:
+        return menu
+    other = f"root=UUID={root.file_system.uuid}"
+
+    def named(arguments: str) -> str:
+        return " ".join(f"root={root.reference}" if word == other else word for word in arguments.split(" "))
+
+    return encode(with_arguments(menu.decode("utf-8", "surrogateescape"), named))
 
 
 def menu_text(tree: Tree, system: SystemFacts) -> str:

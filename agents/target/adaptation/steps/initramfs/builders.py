@@ -11,6 +11,7 @@ from typing import Final
 from agents.target.adaptation.changes import Change, WriteFile
 from agents.target.adaptation.formats.assignments import assignments, edited_assignments
 from agents.target.adaptation.kernels import Kernel
+from agents.target.adaptation.references import TargetVolume
 from agents.target.adaptation.system import SystemFacts
 from agents.target.adaptation.tree import Tree, encode
 
@@ -34,19 +35,21 @@ _PROGRAM_LIMIT_BYTES: Final = 1 << 20
 
 
 def build_command(
-    tree: Tree, system: SystemFacts, kernel: Kernel, drivers: Sequence[str], root: str
+    tree: Tree, system: SystemFacts, kernel: Kernel, drivers: Sequence[str], root: TargetVolume | None
 ) -> tuple[str, list[str]]:
-    """(program's name, command); no command when the system has no builder that is known. root: ``UUID=…``."""
+    """(program's name, command); no command when the system has no builder that is known."""
     shell = ["/bin/sh", "-c"]
     if system.initramfs_tool == "initramfs-tools":
         return "mkinitramfs", [*shell, _INITRAMFS_TOOLS, "sh", system.builder, kernel.release]
     if system.initramfs_tool == "dracut":
         script = tree.read(system.builder, limit_bytes=_PROGRAM_LIMIT_BYTES) or b""
         options = [each for each in (_NO_HOST_COMMAND_LINE,) if each.encode() in script]
+        # It looks at the devices of the machine that it runs on, where the root file system is on no logical volume.
+        options += ["--add", "lvm"] if root is not None and root.logical_volume else []
         arguments = [*options, "--add-drivers", " ".join(drivers), _OUTPUT, kernel.release]
         return "dracut", [*shell, _DRACUT, "sh", system.builder, *arguments]
     if system.initramfs_tool == "mkinitrd":
-        device = f"/dev/disk/by-uuid/{root.partition('=')[2]}"
+        device = f"/dev/disk/by-uuid/{root.file_system.uuid}" if root is not None else ""
         names = " ".join(drivers)
         return "mkinitrd", [*shell, _MKINITRD, "sh", system.builder, kernel.release, names, device]
     return "", []

@@ -16,16 +16,17 @@ from agents.target.adaptation.steps.sandboxed import sandbox_check
 from agents.target.adaptation.system import SystemFacts
 from agents.target.adaptation.tree import Tree
 from contracts.adaptation import AdaptationCheck
-from contracts.errors.adaptation import INITRD_NO_BUILDER, VSYSCALL
+from contracts.errors.adaptation import INITRD_NO_BUILDER, INITRD_NO_LVM, VSYSCALL
 
+_LVM: Final = frozenset(f"{folder}/lvm" for folder in ("sbin", "bin", "usr/sbin", "usr/bin"))
 _STATES: Final = "/var/lib/initramfs-tools"
 _IMAGE_LIMIT_BYTES: Final = 1 << 30
 _MODULE_LIMIT_BYTES: Final = 64 << 20
 
 
-def plan_driver_lists(tree: Tree, kernel: Kernel, system: SystemFacts, root_kind: str) -> StepResult:
+def plan_driver_lists(tree: Tree, kernel: Kernel, system: SystemFacts, root_drivers: Sequence[str]) -> StepResult:
     """With a list that only has what the source's machine uses, the next package update would end the target."""
-    return StepResult(changes=tuple(driver_list(tree, system, forced_modules(kernel, root_kind))))
+    return StepResult(changes=tuple(driver_list(tree, system, forced_modules(kernel, root_drivers))))
 
 
 def plan_initramfs(tree: Tree, inputs: Inputs, kernels: Sequence[Kernel], system: SystemFacts) -> StepResult:
@@ -53,13 +54,25 @@ def _built(tree: Tree, inputs: Inputs, kernel: Kernel, system: SystemFacts) -> t
     if system.family.has_old_libc and not inputs.has_vsyscall:
         return None, failed(VSYSCALL, "W", program=system.builder or "the builder")
     root = inputs.references.root
-    drivers = forced_modules(kernel, root.file_system.kind if root is not None else "ext4")
-    program, command = build_command(tree, system, kernel, drivers, root.reference if root is not None else "")
+    drivers = forced_modules(kernel, inputs.references.root_drivers)
+    program, command = build_command(tree, system, kernel, drivers, root)
     if not command:
         return None, failed(INITRD_NO_BUILDER, "W", path=kernel.initrd_path)
     result = inputs.builder.run(command)
     check = sandbox_check(program, result, severity="W")
+    needs_lvm = root is not None and root.logical_volume != "" and not result.is_planned
+    if check.failure is None and root is not None and needs_lvm and not activates_lvm(result.output):
+        # The builder saw no LVM where it ran; the image that is there has started the source from it.
+        check = failed(INITRD_NO_LVM, "W", path=program, volume=root.logical_volume)
     return (result.output if check.failure is None else None), check
+
+
+def activates_lvm(image: bytes) -> bool:
+    """Whether the image has LVM's program, without which no logical volume appears."""
+    try:
+        return bool(names_in_image(image) & _LVM)
+    except InitramfsError:
+        return False
 
 
 def _with_missing(tree: Tree, inputs: Inputs, kernel: Kernel, image: bytes) -> bytes:
@@ -103,5 +116,4 @@ def _image(tree: Tree, kernel: Kernel, image: bytes, program: str) -> list[Chang
 
 def modules_for_target(inputs: Inputs, kernel: Kernel) -> tuple[str, ...]:
     """The drivers without which the target's root file system cannot be mounted."""
-    root = inputs.references.root
-    return needed_modules(kernel, inputs.facts.disk_bus, root.file_system.kind if root is not None else "ext4")
+    return needed_modules(kernel, inputs.facts.disk_bus, inputs.references.root_drivers)
