@@ -15,6 +15,8 @@ STALL_LIMIT_S = 20
 HELLO_TIMEOUT_S = 10
 _CONNECT_TIMEOUT_S = 10
 _RECEIVE_BUFFER_BYTES = 256 << 10
+_ALERT_S = 2.0
+_ALERT_BYTES = 64 << 10
 # struct tcp_info: microseconds in which there was something on its way, and of these, in which the peer's window was
 # full. Linux 4.9.
 _BUSY_TIMES = struct.Struct("<168xQQ")
@@ -49,7 +51,14 @@ class Connection:
     def accept(cls, plain: socket.socket, tls: ssl.SSLContext) -> Connection:
         """Take over an accepted socket, TLS handshake included (bounded in time). Raises OSError."""
         plain.settimeout(HELLO_TIMEOUT_S)
-        return cls(tls.wrap_socket(plain, server_side=True))
+        secured = tls.wrap_socket(plain, server_side=True, do_handshake_on_connect=False)
+        try:
+            secured.do_handshake()
+        except BaseException:
+            _let_alert_leave(secured)
+            secured.close()
+            raise
+        return cls(secured)
 
     @property
     def peer_certificate(self) -> bytes:
@@ -133,6 +142,17 @@ class Connection:
                 raise EOFError("the other end closed the connection")
             done += received
         return result
+
+
+def _let_alert_leave(secured: ssl.SSLSocket) -> None:
+    """Read what the peer is still sending before the socket is closed: a reset would overtake the alert."""
+    plain, until, left = socket.socket, time.monotonic() + _ALERT_S, _ALERT_BYTES
+    with contextlib.suppress(OSError):
+        plain.shutdown(secured, socket.SHUT_WR)
+        while left > 0 and (remaining := until - time.monotonic()) > 0:
+            secured.settimeout(remaining)
+            received = plain.recv(secured, left)
+            left = left - len(received) if received else 0
 
 
 def _tune(plain: socket.socket) -> None:

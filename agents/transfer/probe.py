@@ -30,8 +30,8 @@ class ProbeBegin(Model):
 class ProbeCount(Model):
     """What arrived of a bulk: bytes after the first frame, and the seconds from the first frame to the last."""
 
-    size_bytes: int = Field(ge=0)
-    seconds: float = Field(ge=0)
+    size_bytes: int = Field(ge=0, le=MOST_BULK_BYTES * 2)
+    seconds: float = Field(ge=0, le=3600, allow_inf_nan=False)
 
 
 def incompressible(size_bytes: int) -> bytes:

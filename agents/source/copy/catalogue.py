@@ -99,6 +99,10 @@ class Catalogue:
             self._last_row += 1
             return self._last_row
 
+    def has_given(self, rows: Iterable[int]) -> bool:
+        """Whether these are numbers that entries have or had."""
+        return all(0 < row <= self._last_row for row in rows)
+
     def put(self, rows: Iterable[Row]) -> None:
         """Insert or replace rows."""
         with self._lock:

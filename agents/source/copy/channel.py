@@ -13,9 +13,19 @@ from agents.source.copy.link_load import LinkLoad
 from agents.source.copy.rate_limit import TokenBucket
 from agents.transfer.connection import STALL_LIMIT_S, Connection
 from agents.transfer.frames import HEADER, Frame, Kind, Payload, protocol_error
-from agents.transfer.messages import ACK, Begin, Hello, HelloReply, Join, LostEntries, dump, parse
+from agents.transfer.messages import (
+    Begin,
+    Hello,
+    HelloReply,
+    Join,
+    LostEntries,
+    dump,
+    parse,
+    parse_ack,
+    peer_failure,
+)
 from agents.transfer.tls import check_peer
-from contracts.errors.code import Failure, MigrationError
+from contracts.errors.code import MigrationError
 from contracts.errors.transfer import CERTIFICATE_EXPIRED, CONNECTION_LOST, HELLO_REFUSED, PEER_REFUSED, STOPPED
 
 CREDIT_BYTES = 32 << 20
@@ -212,13 +222,13 @@ class Channel:
     def _handle(self, frame: Frame) -> None:
         self._last_sign = time.monotonic()
         if frame.kind is Kind.ACK:
-            self._acknowledge(*ACK.unpack(frame.payload))
+            self._acknowledge(*parse_ack(frame.payload))
         elif frame.kind is Kind.VERIFY_RESULT:
             self._on_result(bytes(frame.payload))
         elif frame.kind is Kind.LOST_ENTRIES:
             self._on_lost_entries(parse(LostEntries, frame.payload).rows)
         elif frame.kind is Kind.FAILURE:
-            raise MigrationError(parse(Failure, frame.payload))
+            raise peer_failure(frame.payload)
         else:
             raise protocol_error(f"{frame.kind.name} on the control connection")
 
@@ -311,8 +321,7 @@ class Channel:
             control = self._dial(endpoint, made)
             control.send_control(Kind.HELLO, dump(settings.hello))
             reply = parse(HelloReply, _answer(control, Kind.HELLO_REPLY))
-            if reply.hello.plan_digest != settings.hello.plan_digest or reply.hello.role != "target":
-                raise MigrationError(HELLO_REFUSED, what="plan_digest", actual="another", expected="ours")
+            _check_reply(reply.hello, settings.hello)
             begin = decide(reply)
             control.send_control(Kind.BEGIN, dump(begin))
             for stream in range(ORDER_STREAM, settings.connections):
@@ -343,6 +352,14 @@ class Channel:
         return connection
 
 
+def _check_reply(hello: Hello, ours: Hello) -> None:
+    for what in ("protocol_version", "task_id", "plan_digest"):
+        if getattr(hello, what) != getattr(ours, what):
+            raise MigrationError(HELLO_REFUSED, what=what, actual="another", expected=getattr(ours, what))
+    if hello.role != "target":
+        raise MigrationError(HELLO_REFUSED, what="role", actual=hello.role, expected="target")
+
+
 def _raise_if_refused(error: Exception) -> None:
     """A certificate that one end refuses will be refused again: do not try for a day."""
     if not isinstance(error, ssl.SSLError):
@@ -350,14 +367,17 @@ def _raise_if_refused(error: Exception) -> None:
     reason = str(error).upper().replace(" ", "_")
     if "CERTIFICATE_EXPIRED" in reason or "CERTIFICATE_HAS_EXPIRED" in reason:
         raise MigrationError(CERTIFICATE_EXPIRED) from error
-    if "CERTIFICATE" in reason or "UNKNOWN_CA" in reason:
+    # What was signed by an authority of the same name does not decrypt.
+    if "CERTIFICATE" in reason or "UNKNOWN_CA" in reason or "DECRYPT_ERROR" in reason:
         raise MigrationError(PEER_REFUSED, reason=error.reason or "it does not verify") from error
+    if "PROTOCOL_VERSION" in reason or "UNSUPPORTED_PROTOCOL" in reason or "WRONG_VERSION" in reason:
+        raise protocol_error("it does not speak TLS 1.3") from error
 
 
 def _answer(connection: Connection, kind: Kind) -> Payload:
     frame = connection.receive()
     if frame.kind is Kind.FAILURE:
-        raise MigrationError(parse(Failure, frame.payload))
+        raise peer_failure(frame.payload)
     if frame.kind is not kind:
         raise protocol_error(f"{frame.kind.name} where {kind.name} was expected")
     return frame.payload

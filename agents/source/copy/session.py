@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from agents.source.copy.catalogue import Catalogue
@@ -21,6 +22,7 @@ from agents.source.copy.rounds import Rounds
 from agents.source.copy.tally import Tally
 from agents.source.copy.verify import Sample, VerificationSource, named_exclusions
 from agents.source.tracking.tracker import ChangeTracker
+from agents.transfer.frames import protocol_error
 from agents.transfer.messages import Hello, plan_digest
 from contracts.errors.code import MigrationError
 from contracts.errors.transfer import STOPPED
@@ -191,9 +193,9 @@ class SourceSession:
         is_again = False
         with self._catalogue() as catalogue:
             while True:
-                lost: list[int] = []
+                lost: set[int] = set()
                 try:
-                    with self._open_channel(catalogue, tally, on_lost=lost.extend) as channel:
+                    with self._open_channel(catalogue, tally, on_lost=partial(_note_lost, catalogue, lost)) as channel:
                         try:
                             self._lead(catalogue, channel, tally, lost, work, is_again=is_again)
                         finally:
@@ -217,7 +219,7 @@ class SourceSession:
         catalogue: Catalogue,
         channel: Channel,
         tally: Tally,
-        lost: list[int],
+        lost: set[int],
         work: Callable[[_Lead], None],
         *,
         is_again: bool,
@@ -229,10 +231,10 @@ class SourceSession:
         finally:
             rounds.close()
 
-    def _forget(self, catalogue: Catalogue, lost: list[int]) -> int:
+    def _forget(self, catalogue: Catalogue, lost: set[int]) -> int:
         """What the target does not have after all is new to the next walk, and the next round is one."""
-        rows = lost[:]
-        del lost[: len(rows)]
+        rows = lost.copy()
+        lost.difference_update(rows)
         for row in rows:
             catalogue.forget(row)
         if rows:
@@ -294,3 +296,9 @@ class SourceSession:
                 self._channel = None
             channel.close()
             reporter.stop()
+
+
+def _note_lost(catalogue: Catalogue, lost: set[int], rows: tuple[int, ...]) -> None:
+    if not catalogue.has_given(rows):
+        raise protocol_error("loss of an entry that there is not")
+    lost.update(rows)

@@ -26,6 +26,10 @@ class Verdicts:
         self._bytes += size
         self._contents += contents
 
+    def is_compared(self, mount_point: str, path: bytes) -> bool:
+        """Whether entries of a directory have been counted, or of another one that counts with it."""
+        return _counted_as(shown(mount_point, path)) in self._counts
+
     def different(self, mount_point: str, path: bytes, what: tuple[str, ...]) -> None:
         """An entry differs."""
         text = self._note(mount_point, path, "different")
@@ -80,5 +84,9 @@ class Verdicts:
         return text
 
     def _add(self, directory: str, status: str, number: int) -> None:
-        levels = [level for level in directory.split("/") if level][:_REPORTED_LEVELS]
-        self._counts.setdefault("/" + "/".join(levels), Counter())[status] += number
+        self._counts.setdefault(_counted_as(directory), Counter())[status] += number
+
+
+def _counted_as(directory: str) -> str:
+    levels = [level for level in directory.split("/") if level][:_REPORTED_LEVELS]
+    return "/" + "/".join(levels)

@@ -18,7 +18,7 @@ from agents.source.copy.tally import Tally
 from agents.source.copy.verdicts import Verdicts
 from agents.transfer.compression import AdaptiveCompressor
 from agents.transfer.entries import Entry, EntryKind, decode_groups
-from agents.transfer.frames import Kind
+from agents.transfer.frames import Kind, protocol_error
 from agents.transfer.paths import join, open_directory, open_root
 from agents.transfer.verification import EXPECTED, RESULT, UNREAD, Aspect, DirectoryPart, Status, encode_part
 from contracts.layout import CopyVolume
@@ -84,7 +84,12 @@ class VerificationSource:
     def take_result(self, payload: bytes) -> None:
         """Take in verdicts on entries that are not equal."""
         for volume, path, entries in decode_groups(payload):
+            mount_point = self._volumes[volume].mount_point if volume in self._volumes else ""
+            if not mount_point or not self._verdicts.is_compared(mount_point, path):
+                raise protocol_error("verdict on a directory that is not compared")
             for entry in entries:
+                if len(entry.data) != RESULT.size:
+                    raise protocol_error(f"verdict of {len(entry.data)} bytes")
                 status, aspects = RESULT.unpack(entry.data)
                 self._judge(volume, path, entry, Status(status), Aspect(aspects))
 
@@ -133,8 +138,8 @@ class VerificationSource:
             part = encode_part(DirectoryPart(volume, path, after, until, is_last, entries))
             content_bytes = sum(row.size for row, is_read in zip(chosen, reads, strict=True) if is_read)
             parts.append((part, content_bytes))
-            self._note_changes(volume, path, chosen)
             self._verdicts.count(mount_point, path, files=len(chosen), size=content_bytes, contents=sum(reads))
+            self._note_changes(volume, path, chosen)
             self._tally.seen(volume, content_bytes)
             self._tally.done(volume, files=len(chosen), size=content_bytes)
             after = until

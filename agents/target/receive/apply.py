@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from agents.target.receive.change_tree import apply_operation
 from agents.target.receive.verify import Verifier
@@ -13,7 +13,7 @@ from agents.target.receive.write_chunks import ChunkWriter
 from agents.target.receive.write_entries import write_directories, write_entries
 from agents.transfer.chunks import chunk_volume
 from agents.transfer.compression import BoundedDecompressor
-from agents.transfer.entries import decode_groups
+from agents.transfer.entries import Entry, decode_groups
 from agents.transfer.frames import Frame, Kind, Payload, protocol_error
 from agents.transfer.structure import decode_operations
 from contracts.errors.code import MigrationError
@@ -67,9 +67,15 @@ class Applier:
             raise protocol_error(f"volume {index}, which is not in the plan")
         return self._volumes[index]
 
+    def _writable(self, index: int, path: bytes, entries: Sequence[Entry]) -> Volume:
+        volume = self._volume(index)
+        for place in (path,) if path else (entry.name for entry in entries):
+            volume.check_not_reserved(place)
+        return volume
+
     def _batch(self, payload: Payload) -> None:
         for index, path, entries in decode_groups(payload):
-            volume = self._volume(index)
+            volume = self._writable(index, path, entries)
             with volume.directory(path) as directory:
                 self.lost += write_entries(volume, directory, entries)
 
@@ -79,13 +85,16 @@ class Applier:
     def _structure(self, payload: Payload) -> None:
         self._chunks.close()
         for operation in decode_operations(payload):
-            if not apply_operation(self._volume(operation.volume), operation):
+            volume = self._volume(operation.volume)
+            for path in (operation.path, operation.new_path):
+                volume.check_not_reserved(path)
+            if not apply_operation(volume, operation):
                 self.lost.append(operation.row)
 
     def _directories(self, payload: Payload) -> None:
         self._chunks.close()
         for index, path, entries in decode_groups(payload):
-            volume = self._volume(index)
+            volume = self._writable(index, path, entries)
             with volume.directory(path) as parent:
                 write_directories(volume, parent, entries)
 

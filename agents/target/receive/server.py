@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import logging
 import socket
 import ssl
 import threading
@@ -11,6 +12,7 @@ import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Final
 
 from agents.target.receive.apply import Applier
 from agents.target.receive.durability import DurabilityThread
@@ -25,8 +27,9 @@ from agents.transfer.frames import Kind, Payload, protocol_error
 from agents.transfer.messages import Begin, HeldRange, Hello, HelloReply, Join, dump, parse, plan_digest
 from agents.transfer.tls import check_peer
 from contracts.errors.code import Failure, MigrationError
-from contracts.errors.transfer import HELLO_REFUSED
+from contracts.errors.transfer import HELLO_REFUSED, PEER_REFUSED
 
+_logger: Final = logging.getLogger("sms.agent.target")
 _MAX_HANDSHAKES = 32
 _EXPIRY_CHECK_S = 1.0
 
@@ -147,6 +150,10 @@ class TargetServer:
             else:
                 raise protocol_error(f"{frame.kind.name} as the first frame")
         except (OSError, EOFError, MigrationError) as error:
+            if isinstance(error, (MigrationError, ssl.SSLError)):
+                # Its own words are a stranger's.
+                code = error.code if isinstance(error, MigrationError) else PEER_REFUSED.code
+                _logger.warning("refused a connection: %s", code)
             if connection:
                 _refuse(connection, error)
             else:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Protocol, TypeVar
 
 from agents.transfer.attributes import APPEND_ONLY, IMMUTABLE, leave_project, read_flags, write_flags
+from agents.transfer.frames import protocol_error
 from agents.transfer.paths import open_directory, open_root, sync_file_system
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -81,6 +82,11 @@ class Volume:
                 # Whatever the root is a part of: anything may be moved in here.
                 leave_project(self._staging)
             return self._staging
+
+    def check_not_reserved(self, path: bytes) -> None:
+        """The staging folder is this end's own. Raises MigrationError SMS.TRANSFER.PROTOCOL."""
+        if path.partition(b"/")[0] == self.staging_name:
+            raise protocol_error("path into the folder that the target keeps for itself")
 
     def staged_name(self, row: int) -> bytes:
         """Name under which an entry is kept aside."""

@@ -32,6 +32,7 @@ class ChunkWriter:
     def write(self, volume: Volume, payload: Payload) -> list[int]:
         """Apply a CHUNK frame; returns the file's row if it should have been there but is not."""
         path, entry, pieces = decode_chunk(payload)
+        volume.check_not_reserved(path or entry.name)
         try:
             self._open(volume, path, entry)
         except FileNotFoundError:

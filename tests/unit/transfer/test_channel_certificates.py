@@ -1,5 +1,8 @@
 import datetime
 import os
+import socket
+import ssl
+import time
 from pathlib import Path
 
 import pytest
@@ -7,7 +10,8 @@ from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID
 from transfer_kit import TASK, Authority, Pair
 
-from agents.transfer.tls import check_peer, source_context
+from agents.transfer.connection import Connection
+from agents.transfer.tls import check_peer, source_context, target_context
 from contracts.errors.code import MigrationError
 
 
@@ -61,8 +65,7 @@ def test_source_without_the_right_certificate_copies_nothing(tmp_path: Path, cas
         pair.source.use_tls(source_context(**leaf))
         with pytest.raises(MigrationError) as caught:
             pair.source.copy()
-        # A refusal during the handshake may be cut off by the reset that follows it.
-        assert caught.value.code in ("SMS.TRANSFER.PEER_REFUSED", "SMS.TRANSFER.CONNECTION_LOST")
+        assert caught.value.code == "SMS.TRANSFER.PEER_REFUSED"
         assert list((tmp_path / "target").iterdir()) == []
     finally:
         pair.close()
@@ -82,3 +85,87 @@ def test_connection_ends_when_the_certificate_expires(tmp_path: Path) -> None:
         assert caught.value.code in ("SMS.TRANSFER.CERTIFICATE_EXPIRED", "SMS.TRANSFER.CONNECTION_LOST")
     finally:
         pair.close()
+
+
+EXPIRED, REFUSED = "SMS.TRANSFER.CERTIFICATE_EXPIRED", "SMS.TRANSFER.PEER_REFUSED"
+BAD_LEAVES = {
+    "expired": (lambda authority, role: authority.leaf(role, valid_s=-10), EXPIRED),
+    "not yet valid": (lambda authority, role: authority.leaf(role, begins_s=600), REFUSED),
+    "another task's authority of the same name": (lambda _, role: Authority().leaf(role), REFUSED),
+    "self-signed": (lambda _, role: Authority.self_signed(role), REFUSED),
+    "for the other role": (lambda authority, role: authority.leaf(OTHER[role]), REFUSED),
+    "named for the other role": (
+        lambda authority, role: authority.leaf(role, uri=f"sms://account/task/{TASK}/{OTHER[role]}"),
+        REFUSED,
+    ),
+    "for another task": (lambda authority, role: authority.leaf(role, task="task-2"), REFUSED),
+    "for any role": (lambda authority, role: authority.leaf(role, usage=BOTH), REFUSED),
+    "for no role": (lambda authority, role: authority.leaf(role, usage=[]), REFUSED),
+}
+OTHER = {"source": "target", "target": "source"}
+
+
+@pytest.fixture
+def pair(tmp_path: Path):
+    (tmp_path / "source").mkdir()
+    (tmp_path / "target").mkdir()
+    (tmp_path / "source/file").write_bytes(b"x")
+    pair = Pair(tmp_path, {0: (tmp_path / "source", tmp_path / "target", "/")}, retry_s=8)
+    yield pair
+    pair.close()
+    assert list((tmp_path / "target").iterdir()) == []
+
+
+def code_of(pair: Pair) -> str:
+    with pytest.raises(MigrationError) as caught:
+        pair.source.copy()
+    return caught.value.code
+
+
+def logged(caplog: pytest.LogCaptureFixture) -> set[str]:
+    """What the target notes once the connection is closed, which the source need not wait for."""
+    until = time.monotonic() + 10
+    while not caplog.records and time.monotonic() < until:
+        time.sleep(0.02)
+    return {record.getMessage() for record in caplog.records}
+
+
+@pytest.mark.parametrize("case", BAD_LEAVES)
+def test_target_refuses_a_source_and_both_know_why(pair: Pair, case: str, caplog: pytest.LogCaptureFixture) -> None:
+    make, code = BAD_LEAVES[case]
+    leaf = {**make(pair.authority, "source"), "authority": pair.authority.pem}
+    pair.source.use_tls(source_context(**leaf))
+    assert code_of(pair) == code
+    assert logged(caplog) == {f"refused a connection: {REFUSED}"}
+
+
+@pytest.mark.parametrize("case", BAD_LEAVES)
+def test_source_refuses_a_target(pair: Pair, case: str) -> None:
+    make, code = BAD_LEAVES[case]
+    leaf = {**make(pair.authority, "target"), "authority": pair.authority.pem}
+    pair.server.use_tls(target_context(**leaf))
+    assert code_of(pair) == code
+
+
+def test_neither_end_speaks_an_older_tls(pair: Pair, caplog: pytest.LogCaptureFixture) -> None:
+    good = {"authority": pair.authority.pem}
+    old_source = source_context(**{**pair.authority.leaf("source"), **good})
+    old_source.minimum_version = old_source.maximum_version = ssl.TLSVersion.TLSv1_2
+    with pytest.raises(ssl.SSLError):
+        Connection.open(pair.endpoint, old_source)
+    assert logged(caplog) == {f"refused a connection: {REFUSED}"}
+    old_target = target_context(**{**pair.authority.leaf("target"), **good})
+    old_target.minimum_version = old_target.maximum_version = ssl.TLSVersion.TLSv1_2
+    pair.server.use_tls(old_target)
+    assert code_of(pair) == "SMS.TRANSFER.PROTOCOL"
+
+
+def test_peer_without_a_certificate_or_without_tls_gets_no_further(pair: Pair) -> None:
+    bare = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    bare.check_hostname, bare.verify_mode = False, ssl.CERT_NONE
+    with pytest.raises((OSError, EOFError)):
+        Connection.open(pair.endpoint, bare).receive()
+    with socket.create_connection(pair.endpoint, timeout=5) as plain:
+        plain.sendall(b"GET / HTTP/1.1\r\n\r\n")
+        plain.shutdown(socket.SHUT_WR)
+        assert len(plain.recv(4096)) < 100  # an alert at most

@@ -24,6 +24,7 @@ from agents.transfer.tls import source_context, target_context
 from contracts.layout import CopyVolume
 
 TASK = "task-1"
+_USAGES = {"source": ExtendedKeyUsageOID.CLIENT_AUTH, "target": ExtendedKeyUsageOID.SERVER_AUTH}
 
 
 class Authority:
@@ -45,24 +46,49 @@ class Authority:
             .sign(self.key, hashes.SHA256())
         )
 
+    @classmethod
+    def self_signed(cls, role: str) -> dict[str, str]:
+        """A leaf that is right in everything but who signed it: it is its own authority."""
+        own = cls()
+        own.certificate = (
+            x509.CertificateBuilder()
+            .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, role)]))
+            .issuer_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, role)]))
+            .public_key(own.key.public_key())
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(own.certificate.not_valid_before_utc)
+            .not_valid_after(own.certificate.not_valid_after_utc)
+            .add_extension(x509.ExtendedKeyUsage([_USAGES[role]]), critical=False)
+            .add_extension(
+                x509.SubjectAlternativeName([x509.UniformResourceIdentifier(f"sms://account/task/{TASK}/{role}")]),
+                critical=False,
+            )
+            .sign(own.key, hashes.SHA256())
+        )
+        key = own.key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+        return {"certificate": own.pem, "key": key.decode()}
+
     @property
     def pem(self) -> str:
         return self.certificate.public_bytes(serialization.Encoding.PEM).decode()
 
-    def leaf(self, role: str, *, task: str = TASK, valid_s: float = 3600, usage=None, uri=None) -> dict[str, str]:
+    def leaf(
+        self, role: str, *, task: str = TASK, begins_s: float = -300, valid_s: float = 3600, usage=None, uri=None
+    ) -> dict[str, str]:
         key = ec.generate_private_key(ec.SECP256R1())
         now = datetime.datetime.now(datetime.UTC)
-        usages = {"source": [ExtendedKeyUsageOID.CLIENT_AUTH], "target": [ExtendedKeyUsageOID.SERVER_AUTH]}
         builder = (
             x509.CertificateBuilder()
             .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, role)]))
             .issuer_name(self.certificate.subject)
             .public_key(key.public_key())
             .serial_number(x509.random_serial_number())
-            .not_valid_before(now - datetime.timedelta(minutes=5))
+            .not_valid_before(now + datetime.timedelta(seconds=begins_s))
             .not_valid_after(now + datetime.timedelta(seconds=valid_s))
         )
-        usage = usages[role] if usage is None else usage
+        usage = [_USAGES[role]] if usage is None else usage
         if usage:
             builder = builder.add_extension(x509.ExtendedKeyUsage(usage), critical=False)
         name = x509.UniformResourceIdentifier(uri or f"sms://account/task/{task}/{role}")
