@@ -105,8 +105,14 @@ SYSTEM_ON_EXTERNAL_STORAGE: Final = ErrorCode(
 )
 LVM_UNSUPPORTED: Final = ErrorCode(
     code="SMS.FEASIBILITY.LVM_UNSUPPORTED",
-    cause="{count} volumes use LVM ({places}); this version migrates file systems that lie on partitions or disks.",
-    remedy="Move the file systems off LVM, or wait for a version that supports it.",
+    cause="{count} mounts lie on volume groups that cannot be made again ({places}): the group's description could not "
+    "be read, a physical volume of it is missing or on no partition, disk or array, or two groups have its name.",
+    remedy=f"See what `vgs` and `pvs -a` say and repair the group, or unmount what need not move. {_CHECK_AGAIN}",
+)
+LVM_CHANGED: Final = ErrorCode(
+    code="SMS.FEASIBILITY.LVM_CHANGED",
+    cause="{count} logical volumes do not arrive as they are: {places}.",
+    remedy="Nothing has to be done: the target's provider keeps its disks safe. Copy what only a snapshot holds.",
 )
 LVM_THIN: Final = ErrorCode(
     code="SMS.FEASIBILITY.LVM_THIN",
@@ -115,8 +121,13 @@ LVM_THIN: Final = ErrorCode(
 )
 RAID_UNSUPPORTED: Final = ErrorCode(
     code="SMS.FEASIBILITY.RAID_UNSUPPORTED",
-    cause="{count} volumes are part of a software RAID ({places}); this version migrates plain partitions and disks.",
-    remedy="Move the file systems off the array, or wait for a version that supports it.",
+    cause="{count} mounts lie on arrays with partitions in them or of unknown members ({places}); 0 are allowed.",
+    remedy=f"Move the file systems off these arrays, or unmount what need not move. {_CHECK_AGAIN}",
+)
+RAID_BECOMES_PLAIN: Final = ErrorCode(
+    code="SMS.FEASIBILITY.RAID_BECOMES_PLAIN",
+    cause="{count} RAID arrays become plain partitions or disks of the target: {places}.",
+    remedy="Nothing has to be done: the target's provider keeps its disks safe. Make an array there if one is wanted.",
 )
 MAPPER_UNSUPPORTED: Final = ErrorCode(
     code="SMS.FEASIBILITY.MAPPER_UNSUPPORTED",

@@ -12,13 +12,20 @@ SYSTEM_MOUNT_POINTS: Final = ("/", "/boot", "/boot/efi", "/efi", "/usr")
 
 
 def volumes(inventory: SourceInventory) -> Iterator[tuple[str, FileSystem]]:
-    """Every partition and whole disk that holds something, by name."""
+    """Every partition, whole disk, array and logical volume that holds something, by name."""
     for disk in inventory.disks:
         if disk.file_system is not None:
             yield disk.name, disk.file_system
         for partition in disk.partitions:
             if partition.file_system is not None:
                 yield partition.name, partition.file_system
+    for array in inventory.arrays:
+        if array.file_system is not None:
+            yield array.name, array.file_system
+    for group in inventory.volume_groups:
+        for volume in group.logical_volumes:
+            if volume.file_system is not None:
+                yield f"{group.name}/{volume.name}", volume.file_system
 
 
 def of_kind(inventory: SourceInventory, *kinds: str) -> list[str]:

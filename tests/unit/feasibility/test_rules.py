@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from contracts.errors.catalogue import load_catalogue
@@ -40,8 +40,10 @@ FOUND = {
     },
     "centos_7_6_xfs_boot": {},
     "centos_7_9_mongodb_replica_set_name": {"databases": "CLUSTER_DATABASE_POSSIBLE"},
-    "centos_7_lvm_nfs": {"lvm": "LVM_UNSUPPORTED", "network_storage": "NETWORK_STORAGE"},
-    "debian_10_md_raid1": {"system_disk": "SYSTEM_DISK_UNKNOWN", "raid": "RAID_UNSUPPORTED"},
+    "centos_7_lvm_nfs": {"network_storage": "NETWORK_STORAGE"},
+    "centos_7_missing_physical_volume": {"lvm": "LVM_UNSUPPORTED"},
+    "debian_10_firmware_raid": {"raid": "RAID_UNSUPPORTED"},
+    "debian_10_md_raid1": {"raid": "RAID_BECOMES_PLAIN"},
     "debian_10_samba_domain_controller": {"directory_services": "DIRECTORY_SERVICE"},
     "debian_11_bios": {},
     "debian_11_fscrypt_home": {"encryption": "ENCRYPTED"},
@@ -63,22 +65,22 @@ FOUND = {
         "root_space": "ROOT_SPACE",
     },
     "rhel_6_0_vmware": {"os_hypervisor": "OS_ONLY_KVM"},
-    "rhel_7_9_uefi_lvm_root": {"lvm": "LVM_UNSUPPORTED"},
+    "rhel_7_9_uefi_lvm_root": {},
     "rhel_8_4_multipath_san": {"external_storage": "EXTERNAL_STORAGE", "mapped_devices": "MAPPER_UNSUPPORTED"},
     "rhel_8_5_domain_member": {"domain": "DOMAIN_MEMBER"},
+    "rhel_8_5_lvm_mirror_snapshot": {"not_mounted": "NOT_MOUNTED", "lvm_changes": "LVM_CHANGED"},
     "sles_11_4_grub_legacy": {},
     "sles_12_sp0_btrfs": {"btrfs_release": "BTRFS_RELEASE"},
     "sles_15_3_uefi_btrfs_subvolumes": {},
     "storage_server_thin_raid": {
         "external_storage": "EXTERNAL_STORAGE",
         "lvm_thin": "LVM_THIN",
-        "lvm": "LVM_UNSUPPORTED",
         "raid": "RAID_UNSUPPORTED",
         "btrfs_on_lvm": "BTRFS_ON_LVM",
         "btrfs_devices": "BTRFS_SEVERAL_DISKS",
     },
     "ubuntu_16_04_galera_node": {"databases": "CLUSTER_DATABASE"},
-    "ubuntu_18_04_thin_pool": {"lvm_thin": "LVM_THIN", "lvm": "LVM_UNSUPPORTED"},
+    "ubuntu_18_04_thin_pool": {"lvm_thin": "LVM_THIN"},
     "ubuntu_20_04_dual_boot": {"os_single": "SEVERAL_SYSTEMS"},
     "ubuntu_20_04_swap_file": {},
     "ubuntu_20_uefi_luks": {"external_storage": "EXTERNAL_STORAGE", "encryption": "ENCRYPTED"},
@@ -111,6 +113,8 @@ WARNINGS = {
     "NO_BOOT_CODE",
     "HIBERNATED",
     "DYNAMIC_DISKS",
+    "LVM_CHANGED",
+    "RAID_BECOMES_PLAIN",
     "DOMAIN_MEMBER",
     "CLUSTER_DATABASE_POSSIBLE",
 }
@@ -314,6 +318,22 @@ def inventories(draw: st.DrawFn) -> SourceInventory:
             "free_bytes": draw(st.integers(0, TIB)),
         }
 
+    def array() -> dict[str, object]:
+        members = draw(st.lists(names, max_size=2))
+        values = {"name": draw(names), "size_bytes": 1, "level": "raid1", "members": members}
+        return {**values, "file_system": file_system(), "is_partitioned": draw(st.booleans())}
+
+    def group() -> dict[str, object]:
+        types = draw(st.lists(st.sampled_from(["linear", "raid1", "thin", "striped"]), max_size=2))
+        volume = {"name": draw(texts), "size_bytes": 1, "segment_types": types, "origin": draw(texts)}
+        physical = [{"volume": name} for name in draw(st.lists(names, max_size=2))]
+        return {
+            "name": draw(texts),
+            "size_bytes": 1,
+            "physical_volumes": physical,
+            "logical_volumes": [{**volume, "file_system": file_system()}],
+        }
+
     return SourceInventory.model_validate(
         {
             "hostname": draw(texts),
@@ -330,11 +350,14 @@ def inventories(draw: st.DrawFn) -> SourceInventory:
             "disks": [disk() for _ in range(draw(st.integers(0, 3)))],
             "mounts": [mount() for _ in range(draw(st.integers(0, 3)))],
             "boot_loader": {"kind": draw(texts), "other_systems": draw(st.lists(texts, max_size=30))},
+            "arrays": [array() for _ in range(draw(st.integers(0, 1)))],
+            "volume_groups": [group() for _ in range(draw(st.integers(0, 2)))],
             "is_live": draw(st.booleans()),
         }
     )
 
 
+@settings(deadline=None)
 @given(inventory=inventories(), supports_uefi=st.booleans(), is_strict=st.booleans())
 def test_every_inventory_gets_a_complete_report(
     inventory: SourceInventory, supports_uefi: bool, is_strict: bool
@@ -352,6 +375,7 @@ def test_every_inventory_gets_a_complete_report(
     assert assess(inventory, basis) == report
 
 
+@settings(deadline=None)
 @given(inventory=inventories())
 def test_stricter_policy_never_judges_better(inventory: SourceInventory) -> None:
     order = ("OK", "WARN", "ERROR")
@@ -360,6 +384,7 @@ def test_stricter_policy_never_judges_better(inventory: SourceInventory) -> None
     assert order.index(strict.result) >= order.index(lenient.result)
 
 
+@settings(deadline=None)
 @given(inventory=inventories())
 def test_attached_network_storage_never_refuses_a_server(inventory: SourceInventory) -> None:
     share = Mount(mount_point="/mnt/share", host_path="/mnt/share", kind="nfs", is_network=True)

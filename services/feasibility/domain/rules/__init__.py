@@ -14,6 +14,7 @@ from services.feasibility.domain.rules import (
     network,
     operating_system,
     space,
+    storage,
 )
 
 ALL_RULES: Final[tuple[Rule, ...]] = (
@@ -21,6 +22,7 @@ ALL_RULES: Final[tuple[Rule, ...]] = (
     *kernel.RULES,
     *boot.RULES,
     *disks.RULES,
+    *storage.RULES,
     *file_systems.RULES,
     *space.RULES,
     *network.RULES,

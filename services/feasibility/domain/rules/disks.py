@@ -15,20 +15,20 @@ from services.feasibility.domain.volumes import (
     of_kind,
     on_layer,
     root_mount,
-    volumes,
 )
 
 MBR_LIMIT_BYTES: Final = 2 * 1024**4
 
 
 def check_system_disk(inventory: SourceInventory, _: Basis) -> Finding:
-    """Exactly one disk holds the root file system."""
+    """One disk holds the root file system; several may where it lies on LVM or an array."""
     system = [disk.name for disk in inventory.disks if disk.is_system]
-    if len(system) != 1:
-        root = root_mount(inventory)
+    root = root_mount(inventory)
+    is_joined = root is not None and bool({"lvm", "raid"} & set(root.layers))
+    if not system or (len(system) > 1 and not is_joined):
         source = root.source if root else "not mounted"
         return refused(codes.SYSTEM_DISK_UNKNOWN, {"disks": listed(system)}, count=len(system), source=source)
-    return passed(disk=system[0])
+    return passed(disk=listed(system))
 
 
 def _kind_of_name(disk: Disk) -> str:
@@ -99,39 +99,6 @@ def check_external(inventory: SourceInventory, _: Basis) -> Finding:
     return passed(external="none")
 
 
-def _thin_volumes(inventory: SourceInventory) -> list[str]:
-    found = on_layer(inventory, "lvm_thin")
-    for name, file_system in volumes(inventory):
-        types = file_system.parameters.get("segment_types", "").split(",")
-        if file_system.kind == "lvm2_member" and {"thin", "thin-pool"} & set(types):
-            found.append(name)
-    return found
-
-
-def check_thin(inventory: SourceInventory, _: Basis) -> Finding:
-    """Thin volumes are not migrated."""
-    places = _thin_volumes(inventory)
-    if places:
-        return refused(codes.LVM_THIN, {"thin": listed(places)}, count=len(places), places=listed(places))
-    return passed(thin="none")
-
-
-def check_lvm(inventory: SourceInventory, _: Basis) -> Finding:
-    """LVM is not yet supported."""
-    places = [*on_layer(inventory, "lvm", "lvm_thin"), *of_kind(inventory, "lvm2_member")]
-    if places:
-        return refused(codes.LVM_UNSUPPORTED, {"lvm": listed(places)}, count=len(places), places=listed(places))
-    return passed(lvm="none")
-
-
-def check_raid(inventory: SourceInventory, _: Basis) -> Finding:
-    """Software RAID is not yet supported."""
-    places = [*on_layer(inventory, "raid"), *of_kind(inventory, "linux_raid_member")]
-    if places:
-        return refused(codes.RAID_UNSUPPORTED, {"raid": listed(places)}, count=len(places), places=listed(places))
-    return passed(raid="none")
-
-
 def check_mapper(inventory: SourceInventory, _: Basis) -> Finding:
     """Multipath, bcache and other mapped devices are not yet supported."""
     places = [*on_layer(inventory, "multipath", "device_mapper"), *of_kind(inventory, "bcache")]
@@ -155,9 +122,6 @@ RULES = (
     Rule(id="first_disk", name="System volumes on the first disk", group=GROUP, decide=check_first_disk),
     Rule(id="mbr_limit", name="Size of disks with an MBR", group=GROUP, decide=check_mbr_limit),
     Rule(id="external_storage", name="External storage", group=GROUP, decide=check_external),
-    Rule(id="lvm_thin", name="Thin volumes of LVM", group=GROUP, decide=check_thin),
-    Rule(id="lvm", name="Logical volumes", group=GROUP, decide=check_lvm),
-    Rule(id="raid", name="Software RAID", group=GROUP, decide=check_raid),
     Rule(id="mapped_devices", name="Mapped devices", group=GROUP, decide=check_mapper),
     Rule(id="dynamic_disks", name="Dynamic disks", group=GROUP, severity="WARN", decide=check_dynamic_disks),
 )
