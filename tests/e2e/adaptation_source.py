@@ -5,6 +5,8 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
+from agents.target.adaptation.formats.initramfs import names_in_image
+from agents.target.adaptation.sandbox import Sandbox
 from agents.target.disks import PreparedDisks
 from contracts.inventory import (
     Disk,
@@ -29,10 +31,13 @@ ESP_UUID = "6D2F-1C3E"
 DATA_UUID = "6d2f1c3e-1111-4222-8333-123456789abe"
 SOURCE_MAC = "52:54:00:aa:bb:01"
 TARGET_MAC = "52:54:00:12:34:56"
+_INITRAMFS = "etc/initramfs-tools/initramfs.conf"
 
+BOOT_UUID = "6d2f1c3e-1111-4222-8333-123456789ac0"
+_ROOT_LINE = "/dev/sda1\t/\text4\terrors=remount-ro\t0 1\n"
 # Everything that does not survive a move: kernel names, a disk that is left out, a static address.
 FSTAB = f"""# <file system> <mount point> <type> <options> <dump> <pass>
-/dev/sda1\t/\text4\terrors=remount-ro\t0 1
+{_ROOT_LINE}\
 UUID={SWAP_UUID} none swap sw 0 0
 /dev/disk/by-id/scsi-0QEMU_HARDDISK_data  /data  xfs  defaults  0 2
 /dev/sdc1 /backup ext4 defaults 0 2
@@ -157,34 +162,67 @@ def uefi_inventory() -> SourceInventory:
     return source.model_copy(update={"firmware": "UEFI", "disks": (disk, *source.disks[1:]), "mounts": mounts})
 
 
-def make_replica(folder: Path, layout: TargetLayout, tarball: Path | None = None) -> None:
-    """Make the layout's disks as raw files and fill them with the source's system, by default Debian 12."""
-    disks = []
-    for disk in layout.disks:
-        path = folder / f"{disk.name}.raw"
-        with path.open("wb") as file:
-            file.truncate(disk.size_bytes)
-        disks.append(AttachedDisk(name=disk.name, path=str(path)))
+def with_root(source: SourceInventory, file_system: FileSystem) -> SourceInventory:
+    """The same server with another root file system."""
+    system = source.disks[0]
+    root = source.mounts[0].model_copy(update={"kind": file_system.kind})
+    partitions = tuple(
+        each.model_copy(update={"file_system": file_system}) if each.name == root.volume else each
+        for each in system.partitions
+    )
+    disk = system.model_copy(update={"partitions": partitions})
+    return source.model_copy(update={"disks": (disk, *source.disks[1:]), "mounts": (root, *source.mounts[1:])})
+
+
+def with_boot_partition(source: SourceInventory) -> SourceInventory:
+    """The same server with its kernels in a partition of their own, at the end of an MBR's disk."""
+    system = source.disks[0]
+    boot = Partition(
+        number=4,
+        name="sda4",
+        start_bytes=2710 * MIB,
+        size_bytes=300 * MIB,
+        type_id="83",
+        part_uuid="1f2e3d4c-04",
+        file_system=FileSystem(kind="ext2", uuid=BOOT_UUID, label="boot"),
+    )
+    disk = system.model_copy(update={"partitions": (*system.partitions, boot)})
+    mount = Mount(mount_point="/boot", host_path="/boot", kind="ext2", volume="sda4", used_bytes=60 * MIB)
+    return source.model_copy(update={"disks": (disk, *source.disks[1:]), "mounts": (*source.mounts, mount)})
+
+
+def raw_disks(folder: Path, layout: TargetLayout) -> list[AttachedDisk]:
+    """The images of the source's disks."""
+    return [AttachedDisk(name=disk.name, path=str(folder / f"{disk.name}.raw")) for disk in layout.disks]
+
+
+def make_replica(
+    folder: Path, layout: TargetLayout, tarball: Path | None = None, *, has_few_drivers: bool = False
+) -> None:
+    """Make the layout's disks as raw files and fill them with the source's system, by default Debian 12.
+
+    has_few_drivers: its initial RAM disk is made with MODULES=dep on a machine of Hyper-V.
+    """
+    disks = raw_disks(folder, layout)
+    for planned, disk in zip(layout.disks, disks, strict=True):
+        with Path(disk.path).open("wb") as file:
+            file.truncate(planned.size_bytes)
     prepared = PreparedDisks(folder / "replica")
     prepared.attach(disks)
     prepared.partition_and_format(layout)
-    mounted = prepared.mount_volumes(layout)
-    volumes = {volume.mount_point: mounted[volume.index] for volume in layout.volumes}
-    root = volumes["/"]
+    root = prepared.mount_tree(layout)
     unpack_tree(tarball or debian_tarball(), root)
     prepare_login(root, "source")
-    (root / "etc/fstab").write_text(FSTAB)
-    if "/boot/efi" in volumes:
-        (root / "boot/efi").mkdir()
-        with (root / "etc/fstab").open("a") as file:
-            file.write("/dev/sda1 /boot/efi vfat umask=0077 0 1\n")
-        _install_boot_loader(root, volumes["/boot/efi"])
+    (root / "etc/fstab").write_text(_fstab(layout))
+    if layout.firmware == "UEFI":
+        _install_boot_loader(root, root / "boot/efi")
     (root / "etc/network/interfaces").write_text(INTERFACES)
-    for name in ("data", "backup"):
-        (root / name).mkdir()
+    (root / "backup").mkdir()
     (root / "etc/initramfs-tools/conf.d").mkdir(parents=True, exist_ok=True)
     (root / "etc/initramfs-tools/conf.d/resume").write_text("RESUME=/dev/sda5\n")
-    (root / "etc/initramfs-tools/initramfs.conf").write_text("MODULES=most\nCOMPRESS=zstd\n")
+    (root / _INITRAMFS).write_text("MODULES=most\nCOMPRESS=zstd\n")
+    if has_few_drivers:
+        _keep_few_drivers(root)
     if not (root / "usr/lib/grub/i386-pc/boot.img").exists():
         _write_legacy_menu(root)
     # Services of a platform that was left: both would be seen to fail.
@@ -194,8 +232,41 @@ def make_replica(folder: Path, layout: TargetLayout, tarball: Path | None = None
         wanted.symlink_to(f"/{place}")
     (root / "opt/agent").mkdir()
     (root / "opt/agent/credentials.json").write_text("secret")
-    (volumes["/data"] / "order.txt").write_text("order 1\n")
+    (root / "data/order.txt").write_text("order 1\n")
     prepared.detach()
+
+
+def _fstab(layout: TargetLayout) -> str:
+    """By the kernel's names, as old installers wrote it."""
+    names = {(disk.name, part.number): part.source_volume for disk in layout.disks for part in disk.partitions}
+    text = FSTAB
+    for volume in layout.volumes:
+        name = names.get((volume.target_disk, volume.target_partition), "")
+        options = {"ext4": "errors=remount-ro", "vfat": "umask=0077"}.get(volume.kind, "defaults")
+        line = f"/dev/{name}\t{volume.mount_point}\t{volume.kind}\t{options}\t0 "
+        if volume.mount_point == "/":
+            text = text.replace(_ROOT_LINE, f"{line}1\n")
+        elif name:
+            text += f"{line}2\n"
+    return text
+
+
+def _keep_few_drivers(root: Path) -> None:
+    """The image that MODULES=dep makes on a machine whose disks are Hyper-V's: made from a list of its drivers, as
+    the machine that builds it here has others."""
+    drivers = root / "etc/initramfs-tools/modules"
+    before = drivers.read_text()
+    drivers.write_text("hv_storvsc\nsd_mod\next4\nxfs\nbtrfs\n")
+    (root / _INITRAMFS).write_text("MODULES=list\nCOMPRESS=zstd\n")
+    (image,) = (root / "boot").glob("initrd.img-*")
+    script = "mkinitramfs -o /tmp/image $1 >&2; cat /tmp/image"
+    made = Sandbox(root=root).run(["/bin/sh", "-c", script, "sh", image.name.removeprefix("initrd.img-")])
+    names = " ".join(names_in_image(made.output))
+    assert "hv_storvsc" in names
+    assert "virtio" not in names, made.messages
+    image.write_bytes(made.output)
+    drivers.write_text(before)
+    (root / _INITRAMFS).write_text("MODULES=dep\nCOMPRESS=zstd\n")
 
 
 def _write_legacy_menu(root: Path) -> None:

@@ -37,7 +37,10 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         for name, value in getattr(report, "user_properties", ())
         if name == "boot" and report.when == "call"
     ]
-    if boots:
-        terminalreporter.write_line(f"\n{'system':44}{'adapted in s':>14}{'login after s':>15}")
-    for system, adapted_s, login_s in boots:
-        terminalreporter.write_line(f"{system:44}{adapted_s:>14.1f}{login_s:>15.1f}")
+    header = ("release", "started by", "root", "initial RAM disk", "moved by", "adapted in s", "login after s")
+    rows = [header, *((*texts, f"{adapted_s:.1f}", f"{login_s:.1f}") for *texts, adapted_s, login_s in boots)]
+    widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
+    for row in rows if boots else ():
+        terminalreporter.write_line(
+            "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        )

@@ -17,6 +17,7 @@ from contracts.messages.agent import AttachedDisk
 from services.task.domain.layout import plan_layout
 from tests.e2e.adaptation_source import SOURCE_MAC, TARGET_MAC, make_layer, make_replica, uefi_inventory
 from tests.e2e.command_line import Installation, running_installation
+from tests.e2e.debian_suites import DebianSystem
 from tests.e2e.machine import Machine
 from tests.private_namespace import in_private_namespace
 
@@ -24,6 +25,7 @@ pytestmark = [pytest.mark.root, pytest.mark.boot, pytest.mark.long]
 MIB = 1 << 20
 HOST = "10.0.2.2"  # how a guest sees this host through QEMU's user network
 LAYOUT = plan_layout(uefi_inventory())
+SYSTEM = DebianSystem(suite="bookworm", starts_by="UEFI, GPT", loader="shim, GRUB 2")
 
 
 @pytest.fixture
@@ -85,6 +87,7 @@ def test_live_server_that_boots_by_uefi_migrates_to_a_target_that_boots_by_uefi(
     server: Callable[[list[AttachedDisk]], Machine],
     tmp_path: Path,
     note: Callable[[str], None],
+    record_property: Callable[[str, object], None],
 ) -> None:
     with running_installation(tmp_path, "--advertise", HOST) as sms:
         source = server([*disks, disk_with_agent(sms, tmp_path)])
@@ -101,9 +104,12 @@ def test_live_server_that_boots_by_uefi_migrates_to_a_target_that_boots_by_uefi(
         assert launched["phase"] == "LAUNCHED"
         source.type("touch /boot/efi/EFI/debian/later; echo TOU''CHED")
         source.wait_for("TOUCHED")
-        assert sms.ask("task", "cutover", task, "--wait", timeout_s=1200)["is_cut_over"]
+        moved = sms.ask("task", "cutover", task, "--wait", timeout_s=1200)
+        assert moved["is_cut_over"]
         sms.run("task", "verify", task, timeout_s=600)
         console = Path(sms.task(task)["target"]["console"]).read_text(errors="replace")
         assert "BdsDxe" in console
         assert "source login:" in console
         note("\n  ".join(f"{name} {seconds:.1f} s" for name, seconds in sms.task(task)["step_seconds"].items()))
+        figures = (moved["adaptation"]["seconds"], moved["cutover"]["boot_s"])
+        record_property("boot", (*SYSTEM.cells[:-1], "the product, live", *figures))

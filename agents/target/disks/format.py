@@ -10,14 +10,16 @@ from contracts.errors import MigrationError
 from contracts.errors.disks import FILE_SYSTEM_UNSUPPORTED
 from contracts.inventory import FileSystem
 
+# For file systems that nobody described: what GRUB 0.97 and the kernels of its time read too (decisions/0040).
 _GENERIC_EXT: Final = {
     "ext2": ("ext_attr", "resize_inode", "dir_index", "filetype", "sparse_super", "large_file"),
     "ext3": ("has_journal", "ext_attr", "resize_inode", "dir_index", "filetype", "sparse_super", "large_file"),
     "ext4": (
-        *("has_journal", "ext_attr", "resize_inode", "dir_index", "filetype", "extent", "64bit", "flex_bg"),
+        *("has_journal", "ext_attr", "resize_inode", "dir_index", "filetype", "extent", "flex_bg"),
         *("sparse_super", "large_file", "huge_file", "uninit_bg", "dir_nlink", "extra_isize"),
     ),
 }
+_BLOCKS_OF_32_BITS: Final = 1 << 32
 # Bits of a superblock that tell of its state, or that mke2fs sets by itself where they are needed.
 _EXT_NOT_CHOSEN: Final = frozenset({"needs_recovery", "orphan_present", "journal_dev", "read-only", "shared_blocks"})
 _EXT_KNOWN: Final = frozenset(
@@ -43,7 +45,8 @@ def make_file_system(device: Path, file_system: FileSystem, *, name: str, size_b
     """
     if file_system.kind in _GENERIC_EXT:
         # Without its own configuration file mke2fs uses built-in defaults, the same in every helper.
-        run_program(ext_command(device, file_system, name), disk=name, environment={"MKE2FS_CONFIG": "/dev/null"})
+        command = ext_command(device, file_system, name, size_bytes)
+        run_program(command, disk=name, environment={"MKE2FS_CONFIG": "/dev/null"})
         _tune_ext(device, file_system, name)
     elif file_system.kind == "xfs":
         run_program(xfs_command(device, file_system, size_bytes), disk=name)
@@ -59,21 +62,24 @@ def make_file_system(device: Path, file_system: FileSystem, *, name: str, size_b
         raise MigrationError(FILE_SYSTEM_UNSUPPORTED, kind=file_system.kind, features="-", disk=name)
 
 
-def ext_command(device: Path, file_system: FileSystem, name: str) -> list[str]:
+def ext_command(device: Path, file_system: FileSystem, name: str, size_bytes: int) -> list[str]:
     """mke2fs's arguments."""
     parameters = file_system.parameters
     features = [each for each in file_system.features if each not in _EXT_NOT_CHOSEN]
     unknown = sorted(set(features) - _EXT_KNOWN)
     if unknown:
         raise MigrationError(FILE_SYSTEM_UNSUPPORTED, kind=file_system.kind, features=",".join(unknown), disk=name)
+    block_size = file_system.block_size or 4096
     chosen = features or list(_GENERIC_EXT[file_system.kind])
+    if not features and file_system.kind == "ext4" and size_bytes // block_size >= _BLOCKS_OF_32_BITS:
+        chosen.append("64bit")
     extended = ["lazy_itable_init=1", "lazy_journal_init=1"]
     extended += [f"hash_seed={parameters['hash_seed']}"] if "hash_seed" in parameters else []
     extended += [f"stride={parameters['stride']}"] if "stride" in parameters else []
     extended += [f"stripe_width={parameters['stripe_width']}"] if "stripe_width" in parameters else []
     return [
         *("mke2fs", "-q", "-F", "-t", file_system.kind, "-O", ",".join(["none", *chosen])),
-        *("-b", str(file_system.block_size or 4096), "-I", parameters.get("inode_size", "256")),
+        *("-b", str(block_size), "-I", parameters.get("inode_size", "256")),
         *("-i", str(max(1024, int(parameters.get("bytes_per_inode", "16384"))))),
         *("-m", _reserved_percent(file_system), "-E", ",".join(extended)),
         *_option("-U", file_system.uuid),
