@@ -168,7 +168,8 @@ def test_stages_of_old_grub_are_told_where_they_and_the_menu_are() -> None:
     middle = told(stage, 3, "/grub/stage2", is_stage2=False)
     assert middle is not None
     assert middle[520:524] == b"\xff\xff\x02\x00"
-    assert b"0.97\0\xff\xff\xff\xff/grub/stage2\0" in middle
+    # The partition that it reads stage2 from, on the drive that it was started from: it looks nowhere else for it.
+    assert b"0.97\0\xff\xff\x02\xff/grub/stage2\0" in middle
     placed = embedded(middle)
     assert len(placed) % 512 == 0
     assert placed[504:512] == b"\x02\0\0\0\x02\0\x20\x02"

@@ -111,17 +111,18 @@ def embedded(middle: bytes) -> bytes:
 def told(stage: bytes, partition: int, path: str, *, is_stage2: bool) -> bytes | None:
     """The stage with its partition (from 1) and the file that it goes on with; None when it is none that is known.
 
-    stage1_5 has the partition of that file before its name: the one that it was loaded for.
+    stage1_5 has drive and partition of that file before its name, and takes the partition as it stands there.
     """
     end = stage.find(b"\0", _VERSION_AT)
     if len(stage) < 2 * SECTOR_BYTES or stage[_VERSION_AT : _VERSION_AT + 3] != b"0.9" or end < 0:
         return None
     changed = bytearray(stage)
-    # Bits 16 to 23 are the partition; below them stand a BSD partition, which there is none of, and the drive.
-    struct.pack_into("<I", changed, _PARTITION_AT, (partition - 1) << 16 | 0xFFFF)
+    # Bits 16 to 23 are the partition; below them stands a BSD partition, which there is none of, above them the drive.
+    place = (partition - 1) << 16 | 0xFFFF
+    struct.pack_into("<I", changed, _PARTITION_AT, place)
     at = end + 1
     if not is_stage2:
-        struct.pack_into("<I", changed, at, 0xFFFFFFFF)
+        struct.pack_into("<I", changed, at, _ANY_DRIVE << 24 | place)
         at += 4
     name = path.encode() + b"\0"
     if len(name) > _MENU_ROOM_BYTES or changed[at : at + 1] != b"/":
