@@ -190,9 +190,9 @@ def test_our_own_agent_is_removed_with_the_links_that_enabled_it(tree: Tree) -> 
 
 
 def test_cloud_init_is_switched_off_where_it_is_installed(tree: Tree) -> None:
-    assert plan_cloud_init(tree, SystemFacts(has_systemd=True)).changes == ()
+    assert plan_cloud_init(tree, inputs(), SystemFacts(has_systemd=True)).changes == ()
     put(tree, {"/etc/cloud/cloud.cfg": ""})
-    assert list(written(plan_cloud_init(tree, SystemFacts(has_systemd=True)).changes)) == [
+    assert list(written(plan_cloud_init(tree, inputs(), SystemFacts(has_systemd=True)).changes)) == [
         "/etc/cloud/cloud-init.disabled"
     ]
 
