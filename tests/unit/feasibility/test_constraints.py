@@ -6,6 +6,7 @@ happens then. What cannot go is an ERROR; what arrives changed, or stays behind,
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -40,8 +41,14 @@ class Constraint:
     result: str
     server: str
     is_strict: bool = False
+    names: str = ""
 
 
+# How many statements the table makes of each item; the limit on the number of source servers is the last test's.
+STATEMENTS = {
+    **{"OSs": 3, "Space": 3, "File systems": 2, "Shared": 1, "External": 1, "Encrypted": 2, "Btrfs on LVM": 1},
+    **{"Databases": 2, "Hardware": 1, "Dynamic disks": 1, "Domain": 1, "First disk": 1, "Thin volumes": 1},
+}
 # One line a statement; the first of the table, on the number of source servers, is the registry's: the last test.
 CONSTRAINTS = (
     Constraint(
@@ -59,11 +66,21 @@ CONSTRAINTS = (
     Constraint("OSs", "only one system on a server", "os_single", "SEVERAL_SYSTEMS", "ERROR", "ubuntu_20_04_dual_boot"),
     Constraint(
         "Space",
-        "Windows: 320 MB from 600 MB on, 40 MB below",
+        "Windows: 320 MB on a partition of 600 MB and more",
         "windows_space",
         "WINDOWS_SPACE",
         "ERROR",
         "windows_2012_r2_dynamic_disks_full",
+        names="/ (104857600 of ",
+    ),
+    Constraint(
+        "Space",
+        "Windows: 40 MB on a smaller partition",
+        "windows_space",
+        "WINDOWS_SPACE",
+        "ERROR",
+        "windows_2012_r2_dynamic_disks_full",
+        names="/System Reserved (31457280 of 367001600 bytes free)",
     ),
     Constraint(
         "Space",
@@ -167,6 +184,12 @@ def test_constraint_is_carried_by_its_rule(constraint: Constraint) -> None:
     assert found.cause
     assert found.remedy
     assert found.looked_at
+    assert constraint.names in found.cause
+
+
+def test_every_statement_of_the_table_has_a_line_and_every_line_a_rule() -> None:
+    assert Counter(constraint.item for constraint in CONSTRAINTS) == STATEMENTS
+    assert {constraint.rule for constraint in CONSTRAINTS} <= {rule.id for rule in ALL_RULES}
 
 
 @pytest.mark.parametrize("rule", ALL_RULES, ids=lambda rule: rule.id)
