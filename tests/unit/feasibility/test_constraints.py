@@ -46,8 +46,19 @@ class Constraint:
 
 # How many statements the table makes of each item; the limit on the number of source servers is the last test's.
 STATEMENTS = {
-    **{"OSs": 3, "Space": 3, "File systems": 2, "Shared": 1, "External": 1, "Encrypted": 2, "Btrfs on LVM": 1},
-    **{"Databases": 2, "Hardware": 1, "Dynamic disks": 1, "Domain": 1, "First disk": 1, "Thin volumes": 1},
+    "OSs": 3,
+    "Space": 3,
+    "File systems": 2,
+    "Shared": 1,
+    "External": 1,
+    "Encrypted": 2,
+    "Btrfs on LVM": 1,
+    "Databases": 2,
+    "Hardware": 1,
+    "Dynamic disks": 1,
+    "Domain": 1,
+    "First disk": 1,
+    "Thin volumes": 1,
 }
 # One line a statement; the first of the table, on the number of source servers, is the registry's: the last test.
 CONSTRAINTS = (
