@@ -114,7 +114,7 @@ class TargetAgent:
 
         async def work() -> AgentResult:
             await self._detach()
-            report = await asyncio.to_thread(self._on_layer, command, plan_adaptation)
+            report = await asyncio.to_thread(self._on_layer, command, plan_adaptation, is_read_only=True)
             return _result(command, plan=report)
 
         return await self._guarded(command, work())
@@ -130,9 +130,13 @@ class TargetAgent:
         return await self._guarded(command, work())
 
     def _on_layer(
-        self, command: AdaptLayer | PlanAdaptation, work: Callable[..., AdaptationReport]
+        self,
+        command: AdaptLayer | PlanAdaptation,
+        work: Callable[..., AdaptationReport],
+        *,
+        is_read_only: bool = False,
     ) -> AdaptationReport:
-        disks = PreparedDisks(self._work_folder / "layer")
+        disks = PreparedDisks(self._work_folder / "layer", is_read_only=is_read_only)
         try:
             disks.attach(self._surroundings.disks(command.disks))
             return work(disks, command.layout, command.inventory, command.target_facts, own_paths=self._own_paths)

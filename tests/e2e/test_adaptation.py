@@ -302,12 +302,13 @@ def test_plan_of_a_real_debian_writes_nothing_and_is_what_is_then_done(replica: 
     @in_private_namespace
     def run() -> None:
         before = [hashlib.sha256(image.read_bytes()).hexdigest() for image in images]
-        prepared = PreparedDisks(replica / "layer")
+        prepared = PreparedDisks(replica / "layer", is_read_only=True)
         prepared.attach(disks)
         plan = plan_adaptation(prepared, LAYOUT, inventory(), NEW_IDENTITY, OWN_PATHS)
         prepared.detach()
         assert [hashlib.sha256(image.read_bytes()).hexdigest() for image in images] == before
         assert plan.verdict == "passed", plan.failure
+        prepared = PreparedDisks(replica / "layer")
         prepared.attach(disks)
         report = adapt(prepared, LAYOUT, inventory(), NEW_IDENTITY, OWN_PATHS)
         tree = prepared.mount_tree(LAYOUT, is_read_only=True)

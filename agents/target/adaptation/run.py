@@ -75,7 +75,8 @@ def plan_adaptation(
 ) -> AdaptationReport:
     """What `adapt` would change in these attached disks, which are only read; the checks are those before a change.
 
-    What programs of the system build is named, but not built.
+    What programs of the system build is named, but not built. disks: attached read-only, or XFS writes to its log while
+    it is mounted to be read only (tests/e2e/test_adaptation.py).
     """
     started = time.monotonic()
     record = Record()

@@ -21,7 +21,7 @@ _ENVIRONMENT: Final = {"DM_DISABLE_UDEV": "1"}
 class JoinedDevice:
     """Pieces one behind the other. It lives until `close`, and beyond it while it is mounted."""
 
-    def __init__(self, pieces: Sequence[tuple[LoopDevice, int]], *, label: str) -> None:
+    def __init__(self, pieces: Sequence[tuple[LoopDevice, int]], *, label: str, is_read_only: bool = False) -> None:
         """pieces: each with its size in bytes; they belong to this device from now on. label: what errors call it.
 
         Raises MigrationError SMS.DISK.PROGRAM_FAILED.
@@ -30,9 +30,9 @@ class JoinedDevice:
         name = f"sms-{pieces[0][0].path.name}"
         self.path = _MAPPER / name
         try:
-            command = ["dmsetup", "create", name]
+            command = ["dmsetup", "create", *(["--readonly"] if is_read_only else []), name]
             run_program(command, disk=label, input_text=joined_table(pieces), environment=_ENVIRONMENT)
-            self._fd = os.open(self.path, os.O_RDWR | os.O_CLOEXEC)
+            self._fd = os.open(self.path, (os.O_RDONLY if is_read_only else os.O_RDWR) | os.O_CLOEXEC)
             self.device_number = os.fstat(self._fd).st_rdev
             # With the last user the kernel takes it away, also of an agent that was killed.
             run_program(["dmsetup", "remove", "--deferred", name], disk=label, environment=_ENVIRONMENT)

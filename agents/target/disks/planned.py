@@ -32,9 +32,10 @@ class FormattedDevice(NamedTuple):
 class PlannedDevices:
     """Devices live until `close`, and beyond it while they are mounted."""
 
-    def __init__(self, raw_path: Callable[[str], Path]) -> None:
+    def __init__(self, raw_path: Callable[[str], Path], *, is_read_only: bool = False) -> None:
         """raw_path: where a disk's bytes are, by its name."""
         self._raw_path = raw_path
+        self._is_read_only = is_read_only
         self._partitions: dict[tuple[str, int], LoopDevice] = {}
         self._logical: dict[str, BlockDevice] = {}
 
@@ -110,18 +111,20 @@ class PlannedDevices:
             self._logical[name] = (
                 pieces[0][0]
                 if len(pieces) == 1
-                else JoinedDevice([(loop, one.size_bytes) for loop, one in pieces], label=name)
+                else JoinedDevice(
+                    [(loop, one.size_bytes) for loop, one in pieces], label=name, is_read_only=self._is_read_only
+                )
             )
         return self._logical[name]
 
     def _window(self, disk: TargetDisk, number: int, offset_bytes: int = 0, size_bytes: int = 0) -> LoopDevice:
         """A partition or disk (number 0), or a part of it."""
+        start, size = offset_bytes, size_bytes
+        if number:
+            part = next(each for each in disk.partitions if each.number == number)
+            start, size = part.start_bytes + offset_bytes, size_bytes or part.size_bytes - offset_bytes
         path = self._raw_path(disk.name)
-        if number == 0:
-            return LoopDevice(path, offset_bytes=offset_bytes, size_bytes=size_bytes)
-        part = next(each for each in disk.partitions if each.number == number)
-        start = part.start_bytes + offset_bytes
-        return LoopDevice(path, offset_bytes=start, size_bytes=size_bytes or part.size_bytes - offset_bytes)
+        return LoopDevice(path, offset_bytes=start, size_bytes=size, is_read_only=self._is_read_only)
 
 
 def _held(disk: TargetDisk) -> list[tuple[int, int, str, FileSystem | None]]:

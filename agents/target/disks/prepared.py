@@ -31,12 +31,14 @@ class PreparedDisks:
     the namespace takes the mounts with it, the kernel the loop devices, and the exports die with their parent.
     """
 
-    def __init__(self, work_folder: Path) -> None:
-        """work_folder: a folder of this object's own for mount points and exports."""
+    def __init__(self, work_folder: Path, *, is_read_only: bool = False) -> None:
+        """work_folder: a folder of this object's own for mount points and exports. is_read_only: nothing can write to
+        the disks, neither the kernel for a file system that is mounted to be read only."""
         self._folder = work_folder
+        self._is_read_only = is_read_only
         self._attached: dict[str, AttachedDisk] = {}
         self.exports: dict[str, Qcow2Export] = {}
-        self._devices = PlannedDevices(self.raw_path)
+        self._devices = PlannedDevices(self.raw_path, is_read_only=is_read_only)
         self._fats: dict[int, FatFolder] = {}
 
     def attach(self, disks: Sequence[AttachedDisk]) -> None:
@@ -47,7 +49,9 @@ class PreparedDisks:
                 continue
             if disk.format == "qcow2":
                 share_folder(self._folder / "exports")
-                self.exports[disk.name] = Qcow2Export(Path(disk.path), self._folder / "exports" / f"{disk.name}.raw")
+                self.exports[disk.name] = Qcow2Export(
+                    Path(disk.path), self._folder / "exports" / f"{disk.name}.raw", is_read_only=self._is_read_only
+                )
             self._attached[disk.name] = disk
 
     def raw_path(self, name: str) -> Path:
