@@ -160,7 +160,7 @@ def _rehearsed(disks: list[AttachedDisk], folder: Path, *, ports: tuple[int, ...
         target_facts=TargetFacts(),
         cpu_count=2,
         memory_bytes=768 << 20,
-        timeout_s=180,
+        timeout_s=600,
     )
     home = folder / "home"
     home.mkdir()
