@@ -7,12 +7,13 @@ import ctypes
 import os
 import re
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Final
 
 from contracts.inventory import Mount
+from contracts.layout import CopyVolume
 
 _CLONE_NEWNS: Final = 0x00020000
 _MS_RDONLY: Final = 0x1
@@ -106,3 +107,11 @@ def private_roots(mounts: Iterable[Mount], *, parent: Path | None = None) -> dic
         _mount("none", target, "", _MS_BIND | _MS_REMOUNT | restricted)
         roots[mount.mount_point] = target
     return roots
+
+
+def view_of(volume: CopyVolume, roots: Mapping[str, Path]) -> Path | None:
+    """Where a volume is seen by `private_roots`: a subvolume that nothing mounts in the innermost mount around it."""
+    point = PurePosixPath(volume.mount_point)
+    places = (point, *point.parents) if volume.is_nested else (point,)
+    around = next((each for each in places if str(each) in roots), None)
+    return roots[str(around)] / point.relative_to(around) if around is not None else None

@@ -6,8 +6,9 @@ import asyncio
 import ssl
 import time
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
+from agents.source.bind import view_of
 from agents.source.copy.rate_limit import local_minute
 from agents.source.copy.session import SourceSession
 from agents.source.copy.verify import Sample
@@ -178,16 +179,10 @@ class TransferWork:
         return result.model_copy(update={"summary": last, "cutover": self._cutover.work})
 
     def _reachable(self, volume: CopyVolume) -> CopyVolume:
-        root = self._roots.get(volume.mount_point) or (self._inside(volume) if volume.is_nested else None)
+        root = view_of(volume, self._roots)
         if root is None:
             raise MigrationError(AGENT_NO_VOLUME, mount_point=volume.mount_point, task_id=self.command.task_id)
         return volume.model_copy(update={"source_path": str(root)})
-
-    def _inside(self, volume: CopyVolume) -> Path | None:
-        """A subvolume that nothing mounts, in the view of the innermost mount around it."""
-        point = PurePosixPath(volume.mount_point)
-        around = next((str(each) for each in point.parents if str(each) in self._roots), None)
-        return self._roots[around] / point.relative_to(around) if around is not None else None
 
     def _report(self, progress: TransferProgress) -> None:
         command = self.command

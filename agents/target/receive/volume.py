@@ -100,17 +100,17 @@ class Volume:
         """Remove half-written files that a killed process left in the staging folder; kept-aside entries stay."""
         if not self._has_staging():
             return
-        for name in os.listdir(self.staging):
-            if name.startswith("new-"):
-                self.remove_tree(self.staging, os.fsencode(name))
+        for name in _names_in(self.staging):
+            if name.startswith(b"new-"):
+                self.remove_tree(self.staging, name)
 
     def remove_staging(self) -> None:
         """Remove the staging folder with all that is in it; the root's times stay as they are."""
         if not self._has_staging():
             return
         staging = self.staging
-        for name in os.listdir(staging):
-            self.remove_tree(staging, os.fsencode(name))
+        for name in _names_in(staging):
+            self.remove_tree(staging, name)
         with self._lock, keep_times(self.root):
             os.close(self._staging)
             self._staging = -1
@@ -195,6 +195,15 @@ class Volume:
         aside, staging = self.temporary_name(), self.staging
         unprotected(parent, name, lambda: os.rename(name, aside, src_dir_fd=parent, dst_dir_fd=staging))
         return aside
+
+
+def _names_in(directory: int) -> list[bytes]:
+    """By a new descriptor: on Btrfs since Linux 6.5 one shows only what was there when it was opened."""
+    descriptor = os.open(".", _DIRECTORY, dir_fd=directory)
+    try:
+        return [os.fsencode(name) for name in os.listdir(descriptor)]
+    finally:
+        os.close(descriptor)
 
 
 @contextmanager

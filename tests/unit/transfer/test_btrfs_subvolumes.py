@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import os
 import subprocess
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
 from transfer_kit import TASK, Authority, differences, set_flags, snapshot
 
+from agents.source.bind import private_roots, view_of
 from agents.source.copy.session import SourceSession
 from agents.source.inventory import collect
+from agents.source.tracking.tracker import ChangeTracker
 from agents.target.disks import PreparedDisks
 from agents.target.receive.server import TargetServer
 from agents.transfer.tls import source_context, target_context
@@ -89,6 +92,14 @@ class Suse:
         set_flags(root / "home/database", NO_COPY_ON_WRITE)
         (root / "home/database").write_bytes(os.urandom(2 * MIB))
 
+    def change(self) -> None:
+        """The same names in several subvolumes, so that one of them cannot pass for another."""
+        for folder in ("", "home", "var", "var/machines", f"var/{ODD}"):
+            (self.root / folder / "new").write_text(f"in {folder}")
+        (self.root / "var/machines/disk").rename(self.root / "var/machines/renamed")
+        (self.root / "home/second").unlink()
+        (self.root / "var/first").write_text("changed")
+
     def unmount(self) -> None:
         for _, point in reversed(self.MOUNTED):
             run("umount", self.root / point)
@@ -105,10 +116,13 @@ class Suse:
 
 
 class Copy:
-    """The target of one plan, and what one copy made of it."""
+    """The target of one plan, and what one copy made of it. roots: the source agent's views of the mounts."""
 
-    def __init__(self, folder: Path, layout: TargetLayout) -> None:
+    def __init__(self, folder: Path, layout: TargetLayout, roots: Mapping[str, Path]) -> None:
         self.layout, self.folder, self.authority = layout, folder, Authority()
+        self.views = [
+            volume.model_copy(update={"source_path": str(view_of(volume, roots))}) for volume in layout.volumes
+        ]
         disk = folder / "vda"
         with disk.open("wb") as file:
             file.truncate(layout.disks[0].size_bytes)
@@ -116,7 +130,8 @@ class Copy:
         self.disks.attach([AttachedDisk(name="vda", path=str(disk))])
         self.disks.partition_and_format(layout)
 
-    def copy(self) -> tuple[CopySummary, VerificationReport]:
+    def copy(self, change: Callable[[], None] = lambda: None) -> tuple[CopySummary, VerificationReport]:
+        """A full copy, a change of the source, a round that looks at what the kernel has reported, a verification."""
         server = TargetServer(
             task_id=TASK,
             listen=("127.0.0.1", 0),
@@ -129,17 +144,23 @@ class Copy:
         endpoint = server.start()
         source = SourceSession(
             task_id=TASK,
-            volumes=self.layout.volumes,
+            volumes=self.views,
             endpoints=[endpoint],
             tls=source_context(**self.authority.leaf("source")),
             state_folder=self.folder / "source-state",
             excludes=(),
             own_paths=(),
             on_progress=lambda _: None,
+            tracker=(tracker := ChangeTracker()),
         )
         try:
-            return source.copy(), source.verify()
+            summary = source.copy()
+            assert not tracker.reasons
+            change()
+            source.sync(1, by_changes=True)
+            return summary, source.verify()
         finally:
+            tracker.close()
             server.stop()
             self.disks.unmount()
 
@@ -148,8 +169,8 @@ class Copy:
 def test_subvolumes_of_a_suse_root_are_made_again_and_hold_the_same(tmp_path: Path) -> None:
     source = Suse(tmp_path)
     layout = source.plan()
-    target = Copy(tmp_path, layout)
-    summary, report = target.copy()
+    target = Copy(tmp_path, layout, private_roots(collect(source.root).mounts, parent=tmp_path))
+    summary, report = target.copy(source.change)
     assert report.is_equal, report
     assert {(each.path, each.reason) for each in summary.skipped_paths} == {
         ("/home/backup", "subvolume"),
@@ -181,7 +202,7 @@ def test_a_hostile_name_of_a_subvolume_is_no_mount_option_and_no_way_out(tmp_pat
     for path in ("../../etc", "/absolute", "a//b", "", "."):
         bad = layout.subvolumes[0].model_copy(update={"path": path})
         with pytest.raises(MigrationError) as raised:
-            Copy(tmp_path, layout.model_copy(update={"subvolumes": (bad,)}))
+            Copy(tmp_path, layout.model_copy(update={"subvolumes": (bad,)}), {})
         assert raised.value.code in {"SMS.TRANSFER.PROTOCOL", "SMS.DISK.SUBVOLUME_FAILED"}, path
     source.unmount()
 

@@ -43,6 +43,8 @@ def nested_volumes(
             else:
                 nested.append(moving)
         notes += [_note(name, [*hidden, *unseen])] if own and (hidden or unseen) else []
+        if any(each.is_snapshot and each.name in {one.subvolume for one in nested} for each in known.subvolumes):
+            notes.append(f"{name}: what its subvolumes share is not shared on the target, which needs more room")
     return tuple(nested), tuple(notes)
 
 
