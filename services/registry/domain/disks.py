@@ -15,7 +15,8 @@ MIB: Final = 1 << 20
 
 
 def summaries(inventory: SourceInventory) -> tuple[DiskSummary, ...]:
-    """One entry per disk; used_bytes counts what is known of mounted file systems."""
+    """One entry per disk; used_bytes counts what is known of mounted file systems, of those over several disks at the
+    first of them, and never more than fits on it."""
     return tuple(
         DiskSummary(
             name=disk.name,
@@ -80,11 +81,28 @@ def _with_wish(disk: DiskSummary, wish: DiskWish | None) -> DiskSummary:
 
 def _used_bytes(disk: Disk, inventory: SourceInventory) -> int:
     names = {disk.name, *(partition.name for partition in disk.partitions)}
-    mounted = {mount.volume: mount.used_bytes for mount in inventory.mounts if mount.volume in names}
+    below = _first_below(inventory)
+    mounted = {
+        mount.volume: mount.used_bytes
+        for mount in inventory.mounts
+        if mount.volume and below.get(mount.volume, mount.volume) in names
+    }
     unmounted = sum(
         volume.used_bytes for name, volume in _named_file_systems(disk) if name not in mounted and volume.used_bytes
     )
-    return sum(mounted.values()) + unmounted
+    return min(sum(mounted.values()) + unmounted, disk.size_bytes)
+
+
+def _first_below(inventory: SourceInventory) -> dict[str, str]:
+    """The partition or disk where an array or logical volume begins to count, by its name: the first of those below."""
+    arrays = {array.name: array.members[0] for array in inventory.arrays if array.members}
+    groups = {
+        f"{group.name}/{volume.name}": group.physical_volumes[0].volume
+        for group in inventory.volume_groups
+        for volume in group.logical_volumes
+        if group.physical_volumes
+    }
+    return arrays | {name: arrays.get(volume, volume) for name, volume in groups.items()}
 
 
 def _file_systems(disk: Disk) -> list[FileSystem]:
