@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -107,6 +107,15 @@ class References:
             if _place(volume) in places and not volume.is_nested
         }
         self._subvolumes = {volume.mount_point: volume.subvolume for volume in layout.volumes}
+        self._default_subvolume = next(
+            (
+                each.path
+                for each in layout.subvolumes
+                if each.is_default
+                and places.get((each.target_disk, each.target_partition, each.logical_volume)) is self.root
+            ),
+            "",
+        )
         self._btrfs = inventory.btrfs if inventory is not None else ()
         self._mount_points = _mount_points(inventory) if inventory is not None else {}
         self._members = _members(inventory.arrays) if inventory is not None else {}
@@ -158,6 +167,19 @@ class References:
         point = max((each for each in points if f"{path}/".startswith(f"{each}/")), key=len, default="")
         subvolume = self.subvolume_at(point)
         return (f"/{subvolume}" if subvolume else "") + path.removeprefix(point)
+
+    def path_in_system(self, path: str) -> str:
+        """The reverse of `place_in_file_system`, for what a boot loader reads on the file system with the kernels."""
+        inside = ((point, name) for point, name in self._subvolumes.items() if name and path.startswith(f"/{name}/"))
+        point, subvolume = max(inside, key=lambda each: len(each[1]), default=("", ""))
+        if subvolume:
+            return point.rstrip("/") + path.removeprefix(f"/{subvolume}")
+        return path if self.boot is self.root else f"/boot{path}"
+
+    def subvolume_of_root(self, flags: Sequence[str]) -> str:
+        """What a kernel mounts as its root by its ``rootflags=``: the subvolume's path, "" for the top level."""
+        named = next((each.removeprefix("subvol=").strip("/") for each in flags if each.startswith("subvol=")), None)
+        return self._default_subvolume if named is None else named
 
     def subvolume_numbered(self, uuid: str, number: str) -> str | None:
         """The path that a subvolume's number stood for on the source, "/" for the top level; None if nobody knows."""

@@ -45,7 +45,7 @@ def run(shape: Shape, folder: Path) -> FixtureRun:
 
 
 DEVICE = "/dev/disk/by-id/scsi-36000c29-part2"
-SUSE = on_btrfs(
+SUSE_ON_TOP = on_btrfs(
     SLES15,
     SUSE_SUBVOLUMES,
     f"{DEVICE}  /            btrfs  defaults                   0  0\n"
@@ -55,6 +55,7 @@ SUSE = on_btrfs(
     f"UUID={ROOT_UUID}  /srv         btrfs  subvolid=999,subvol=/@/srv 0  0\n",
     ('set default="${saved_entry}"', 'set btrfs_relative_path="y"\nset default="${saved_entry}"'),
 )
+SUSE = replace(SUSE_ON_TOP, default_subvolume=SNAPSHOT)
 
 
 def test_numbers_of_subvolumes_in_fstab_become_their_names(tmp_path: Path) -> None:
@@ -115,3 +116,36 @@ def test_other_boot_code_finds_its_folder_from_the_top_level(
     config = embedded_config(tree, made.inputs(), detect_system(tree)).decode()
     tree.close()
     assert config.splitlines()[-1] == f"set prefix=($root){prefix}"
+
+
+# As grub-mkconfig writes it for a root that is a subvolume: paths count from the top level.
+DEBIAN = on_btrfs(
+    next(each for each in DEBIAN_SHAPES if each.name == "debian-12"),
+    {"/": "@rootfs", "/home": "@home"},
+    f"UUID={ROOT_UUID} / btrfs defaults,subvol=@rootfs 0 0\nUUID={ROOT_UUID} /home btrfs subvolid=258 0 0\n",
+    ("\t/boot/", "\t/@rootfs/boot/"),
+)
+MENUS = ("/boot/grub/grub.cfg", "/usr/share/fixture/grub.cfg")
+
+
+def started_with(flags: str) -> Shape:
+    menus = {path: str(DEBIAN.files[path]).replace(" ro ", f" ro {flags} ") for path in MENUS}
+    return replace(DEBIAN, files={**DEBIAN.files, **menus})
+
+
+def failures(shape: Shape, folder: Path) -> dict[str, str]:
+    made = FixtureRun(shape, folder, change=lambda root: (root / "home").mkdir(exist_ok=True))
+    return {check.id: check.failure.cause for check in made.adapt().checks if check.failure and check.severity == "E"}
+
+
+def test_debian_on_a_subvolume_starts_a_kernel_by_its_path_from_the_top_level(tmp_path: Path) -> None:
+    assert failures(started_with("rootflags=subvol=@rootfs"), tmp_path) == {}
+
+
+@pytest.mark.parametrize("flags", ["rootflags=subvol=@home", "rootflags=subvol=/", "rootflags=discard", "quiet"])
+def test_menu_that_starts_another_subvolume_stops_the_launch(tmp_path: Path, flags: str) -> None:
+    assert "@rootfs" in failures(started_with(flags), tmp_path)["ROOT_UNRESOLVED"]
+
+
+def test_root_that_is_neither_named_nor_the_default_stops_the_launch(tmp_path: Path) -> None:
+    assert "at the top" in failures(SUSE_ON_TOP, tmp_path)["ROOT_UNRESOLVED"]

@@ -18,6 +18,8 @@ from transfer_kit import (
     snapshot,
 )
 
+from agents.transfer.attributes import PROJECT
+
 pytestmark = pytest.mark.root
 COMMANDS = {
     "ext2": ("mke2fs", "-q", "-t", "ext2", "-b", "4096"),
@@ -91,6 +93,15 @@ def test_times_that_old_inodes_cannot_hold_are_named_by_the_report(mounted: Moun
     finally:
         pair.close()
     assert {each.path: each.what for each in report.different_paths} == {"/in-2038": ("mtime",)}
+
+
+@pytest.mark.parametrize("kind", ["ext4", "xfs", "btrfs"])
+def test_kernel_refuses_the_name_under_which_a_project_travels(mounted: Mount, kind: str) -> None:
+    """So that no file has such an attribute, and a target that knows nothing of it leaves it out."""
+    path = mounted("source", kind) / "file"
+    path.touch()
+    with pytest.raises(OSError, match="Operation not supported"):
+        os.setxattr(path, PROJECT, bytes(5))
 
 
 @pytest.mark.parametrize("kind", ["ext4 with projects", "xfs"])

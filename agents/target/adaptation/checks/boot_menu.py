@@ -105,6 +105,11 @@ def _root(entry: MenuEntry, inputs: Inputs) -> AdaptationCheck:
     expected = inputs.references.root
     if expected is None or inputs.references.resolve(root) != expected:
         return failed(ROOT_UNRESOLVED, root=root or "nothing", expected=expected.reference if expected else "none")
+    mounted = inputs.references.subvolume_of_root(entry.argument("rootflags").split(","))
+    planned = inputs.references.subvolume_at("/")
+    if mounted != planned:
+        wanted = f"the subvolume {planned or 'at the top'} of {expected.reference}"
+        return failed(ROOT_UNRESOLVED, root=f"{root} with the subvolume {mounted or 'at the top'}", expected=wanted)
     return passed(ROOT_UNRESOLVED)
 
 
@@ -118,8 +123,7 @@ def _resume(tree: Tree, menu: Menu, entry: MenuEntry, inputs: Inputs) -> Adaptat
 
 
 def _kernel_checks(tree: Tree, inputs: Inputs, entry: MenuEntry) -> list[AdaptationCheck]:
-    prefix = "/boot" if inputs.references.boot is not inputs.references.root else ""
-    path = prefix + entry.kernel
+    path = inputs.references.path_in_system(entry.kernel)
     release = entry.kernel.rpartition("/")[2].partition("-")[2]
     complaint = kernel_complaint(tree.read(path, limit_bytes=_IMAGE_LIMIT_BYTES))
     checks = [failed(KERNEL_MISSING, path=path, reason=complaint) if complaint else passed(KERNEL_MISSING)]
@@ -127,7 +131,7 @@ def _kernel_checks(tree: Tree, inputs: Inputs, entry: MenuEntry) -> list[Adaptat
     checks.append(
         passed(KERNEL_MODULES) if tree.is_file(index) else failed(KERNEL_MODULES, release=release, path=index)
     )
-    initrd = prefix + entry.initrds[-1] if entry.initrds else ""
+    initrd = inputs.references.path_in_system(entry.initrds[-1]) if entry.initrds else ""
     image = tree.read(initrd, limit_bytes=_IMAGE_LIMIT_BYTES) if initrd else None
     if image is None:
         return [*checks, failed(INITRD_MISSING, path=initrd or "(none)", release=release)]

@@ -30,6 +30,7 @@ from contracts.layout import (
     TargetLogicalVolume,
     TargetPartition,
     TargetPhysicalVolume,
+    TargetSubvolume,
     TargetVolumeGroup,
     VolumeSegment,
 )
@@ -59,8 +60,8 @@ class Shape:
 
     has_boot: /boot is a file system of its own. root_source: what the source mounted at /, such as an LVM volume.
     compression, microcode, usr: of the initial RAM disk. modules: that the kernel has. subvolumes: of a Btrfs root, by
-    mount point; their numbers on the source are 257 and so on. group: of LVM, "" for partitions; volumes: what those
-    for root and swap in it are called.
+    mount point; their numbers on the source are 257 and so on. default_subvolume: "" for the top level. group: of LVM,
+    "" for partitions; volumes: what those for root and swap in it are called.
     """
 
     name: str
@@ -83,6 +84,7 @@ class Shape:
     command_line: str = ""
     has_serial_port: bool = True
     subvolumes: Mapping[str, str] = field(default_factory=dict)
+    default_subvolume: str = ""
     group: str = ""
     volumes: tuple[str, str] = ("root", "swap")
 
@@ -185,7 +187,8 @@ class Shape:
             )
             group = self._volume_group(len(kinds), system)
             return TargetLayout(firmware=self.firmware, disks=(disk,), volumes=(*volumes, root), volume_groups=(group,))
-        return TargetLayout(firmware=self.firmware, disks=(disk,), volumes=self._with_subvolumes(volumes))
+        copied, made = self._with_subvolumes(volumes)
+        return TargetLayout(firmware=self.firmware, disks=(disk,), volumes=copied, subvolumes=made)
 
     def _volume_group(self, partition: int, system: list[tuple[str, str, str]]) -> TargetVolumeGroup:
         logical = tuple(
@@ -204,15 +207,26 @@ class Shape:
             name=self.group, uuid=VG_UUID, extent_bytes=4096, physical_volumes=(physical,), logical_volumes=logical
         )
 
-    def _with_subvolumes(self, volumes: tuple[CopyVolume, ...]) -> tuple[CopyVolume, ...]:
+    def _with_subvolumes(
+        self, volumes: tuple[CopyVolume, ...]
+    ) -> tuple[tuple[CopyVolume, ...], tuple[TargetSubvolume, ...]]:
         if not self.subvolumes:
-            return volumes
+            return volumes, ()
         root = next(each for each in volumes if each.mount_point == "/")
         inside = [
             root.model_copy(update={"index": number, "mount_point": point, "source_path": point, "subvolume": path})
             for number, (point, path) in enumerate(self.subvolumes.items(), start=20)
         ]
-        return (*(each for each in volumes if each is not root), *inside)
+        made = [
+            TargetSubvolume(
+                target_disk="vda",
+                target_partition=root.target_partition,
+                path=path,
+                is_default=path == self.default_subvolume,
+            )
+            for path in self.subvolumes.values()
+        ]
+        return (*(each for each in volumes if each is not root), *inside), tuple(made)
 
     def inventory(self) -> SourceInventory:
         """What the source's agent said of it."""
