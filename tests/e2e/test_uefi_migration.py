@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
-import shutil
-import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from agents.bundle import build_agent
 from agents.target.adaptation import adapt
 from agents.target.disks import PreparedDisks
 from contracts.adaptation import TargetFacts
 from contracts.messages.agent import AttachedDisk
 from services.task.domain.layout import plan_layout
 from tests.e2e.adaptation_source import SOURCE_MAC, TARGET_MAC, make_layer, make_replica, uefi_inventory
-from tests.e2e.command_line import Installation, running_installation
+from tests.e2e.agent_disk import FOLDER, HOST, disk_with_agent, install_agent
+from tests.e2e.command_line import running_installation
 from tests.e2e.debian_suites import DebianSystem
 from tests.e2e.machine import Machine
 from tests.private_namespace import in_private_namespace
 
 pytestmark = [pytest.mark.root, pytest.mark.boot, pytest.mark.long]
-MIB = 1 << 20
-HOST = "10.0.2.2"  # how a guest sees this host through QEMU's user network
 LAYOUT = plan_layout(uefi_inventory())
 SYSTEM = DebianSystem(suite="bookworm", starts_by="UEFI, GPT", loader="shim, GRUB 2")
 
@@ -60,27 +56,6 @@ def server(tmp_path: Path) -> Iterator[Callable[[list[AttachedDisk]], Machine]]:
         machine.process.wait()
 
 
-def disk_with_agent(sms: Installation, folder: Path) -> AttachedDisk:
-    """The agent, its CA and its key on a disk of their own: how they come to the server."""
-    content, image = folder / "agent-disk", folder / "agent.qcow2"
-    content.mkdir()
-    shutil.copyfile(build_agent(), content / "sms-agent")
-    (content / "sms-agent").chmod(0o755)
-    status, credential = sms.ask("status"), sms.ask("credential", "create")
-    shutil.copyfile(status["ca_file"], content / "ca.pem")
-    (content / "secret").write_text(credential["secret_key"])
-    (content / "secret").chmod(0o600)
-    words = [f"./sms-agent install --bus {status['bus_url']} --access-key {credential['access_key']}"]
-    words += ["--secret-key-file secret --ca ca.pem && echo IN''STALLED"]
-    (content / "install").write_text(" ".join(words))
-    raw = folder / "agent.raw"
-    with raw.open("wb") as file:
-        file.truncate(128 * MIB)
-    subprocess.run(["mkfs.ext4", "-q", "-d", str(content), str(raw)], check=True)
-    subprocess.run(["qemu-img", "convert", "-O", "qcow2", str(raw), str(image)], check=True)
-    return AttachedDisk(name="agent", path=str(image), format="qcow2")
-
-
 @pytest.mark.timeout(2000)
 def test_live_server_that_boots_by_uefi_migrates_to_a_target_that_boots_by_uefi(
     disks: list[AttachedDisk],
@@ -91,14 +66,9 @@ def test_live_server_that_boots_by_uefi_migrates_to_a_target_that_boots_by_uefi(
 ) -> None:
     with running_installation(tmp_path, "--advertise", HOST) as sms:
         source = server([*disks, disk_with_agent(sms, tmp_path)])
-        source.wait_for("source login:", timeout_s=400)
-        source.type("root")
-        source.wait_for(":~#")
-        source.type("mkdir /run/in && mount -o ro /dev/vdc /run/in && cp -a /run/in /root/in && umount /run/in")
-        source.type("cd /root/in && TMPDIR=/root/in sh ./install; cd; rm -rf /root/in")
-        source.wait_for("INSTALLED", timeout_s=200)
+        install_agent(source, "vdc")
         found = sms.await_server(timeout_s=120)
-        options = ("--option", "health.timeout=600", "--option", "exclude=/root/in", "--start", "--yes")
+        options = ("--option", "health.timeout=600", "--option", f"exclude={FOLDER}", "--start", "--yes")
         task = sms.ask("task", "create", "--server", found, *options)["id"]
         launched = sms.ask("task", "watch", task, timeout_s=1200)
         assert launched["phase"] == "LAUNCHED"
