@@ -52,7 +52,7 @@ _FILES: Final = {
         "{\n"
         '    echo "layers: root on $(findmnt -no SOURCE /)"\n'
         '    echo "layers: swap on $(readlink -f "$(swapon --noheadings --raw --show=NAME)")"\n'
-        "    echo \"layers: $(grep -c '\\[UU\\]' /proc/mdstat) whole mirrors\"\n"
+        "    echo \"layers: $(cat /proc/mdstat | grep -c '\\[UU\\]') whole mirrors\"\n"
         '    echo "layers: data ${data:-damaged}"\n'
         "} >/dev/console 2>&1\n"
     ),
@@ -77,7 +77,8 @@ umount --recursive /target
 @dataclass(frozen=True, kw_only=True)
 class LayeredSource:
     """disk_bytes: by the disks' names. files: what this layout has in /etc. making: shell that makes the layers and
-    mounts them at /target. says: the lines of the console by which a system with these layers and data is known."""
+    mounts them at /target; finish: takes them apart. says: the lines of the console by which the server is known, and
+    target_says those of its target. helper: which one this host's kernel makes necessary."""
 
     name: str
     disk_bytes: Mapping[str, int]
@@ -85,8 +86,11 @@ class LayeredSource:
     making: str
     finish: str
     says: tuple[str, ...]
+    target_says: tuple[str, ...]
+    helper: str
 
 
+_ON_LVM: Final = ("layers: root on /dev/mapper/source--vg-root", "layers: swap on /dev/dm-", "layers: data whole")
 LVM: Final = LayeredSource(
     name="lvm",
     disk_bytes={"vda": 1792 * MIB},
@@ -107,8 +111,10 @@ printf 'label: dos\\nlabel-id: 0x5d0b7c21\\nsize=200MiB, type=83, bootable\\ntyp
 pvcreate --yes "${{system}}2"
 vgcreate source-vg "${{system}}2"
 lvcreate --yes --name root --size 1000m source-vg
+lvcreate --yes --name srv --size 200m source-vg
 lvcreate --yes --name swap_1 --size 128m source-vg
-lvcreate --yes --name srv --extents 100%FREE source-vg
+# A volume that was made larger later: its two segments take device-mapper, also on the target.
+lvextend --extents +100%FREE source-vg/srv
 mkfs.ext2 -q -U {BOOT_UUID} "${{system}}1"
 mkfs.ext4 -q -U {ROOT_UUID} /dev/source-vg/root
 mkswap --quiet -U {SWAP_UUID} /dev/source-vg/swap_1
@@ -120,7 +126,9 @@ mount "${{system}}1" /target/boot
 mount /dev/source-vg/srv /target/srv
 """,
     finish="vgchange --activate n source-vg\n",
-    says=("layers: root on /dev/mapper/source--vg-root", "layers: swap on /dev/dm-", "layers: data whole"),
+    says=_ON_LVM,
+    target_says=_ON_LVM,
+    helper="vm",
 )
 RAID1: Final = LayeredSource(
     name="raid1",
@@ -155,12 +163,15 @@ ln -s ../../md0 /dev/disk/by-uuid/{ROOT_UUID}
 mount /dev/md0 /target
 """,
     finish="mdadm --stop /dev/md0 /dev/md1\n",
-    says=(
-        "layers: root on /dev/md0",
-        "layers: swap on /dev/md1",
-        "layers: 2 whole mirrors",
+    says=("layers: root on /dev/md0", "layers: swap on /dev/md1", "layers: 2 whole mirrors", "layers: data whole"),
+    # A provider's disks are redundant by themselves: what an array held lies on plain partitions.
+    target_says=(
+        "layers: root on /dev/vda1",
+        "layers: swap on /dev/vda2",
+        "layers: 0 whole mirrors",
         "layers: data whole",
     ),
+    helper="process",
 )
 
 
