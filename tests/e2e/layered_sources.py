@@ -93,7 +93,7 @@ class LayeredSource:
 _ON_LVM: Final = ("layers: root on /dev/mapper/source--vg-root", "layers: swap on /dev/dm-", "layers: data whole")
 LVM: Final = LayeredSource(
     name="lvm",
-    disk_bytes={"vda": 1792 * MIB},
+    disk_bytes={"vda": 1408 * MIB, "vdb": 384 * MIB},
     files={
         "etc/fstab": (
             "/dev/mapper/source--vg-root / ext4 errors=remount-ro 0 1\n"
@@ -106,15 +106,14 @@ LVM: Final = LayeredSource(
     making=f"""
 systems=vda
 root_argument=root=/dev/mapper/source--vg-root
-system=$(disk vda)
+system=$(disk vda) added=$(disk vdb)
 printf 'label: dos\\nlabel-id: 0x5d0b7c21\\nsize=200MiB, type=83, bootable\\ntype=8e\\n' | sfdisk --quiet "$system"
-pvcreate --yes "${{system}}2"
-vgcreate source-vg "${{system}}2"
-lvcreate --yes --name root --size 1000m source-vg
-lvcreate --yes --name srv --size 200m source-vg
-lvcreate --yes --name swap_1 --size 128m source-vg
-# A volume that was made larger later: its two segments take device-mapper, also on the target.
-lvextend --extents +100%FREE source-vg/srv
+pvcreate --yes "${{system}}2" "$added"
+vgcreate source-vg "${{system}}2" "$added"
+lvcreate --yes --name root --size 1000m source-vg "${{system}}2"
+lvcreate --yes --name swap_1 --size 128m source-vg "${{system}}2"
+# Larger than what either disk has free: it stays in two segments on the target, which takes device-mapper.
+lvcreate --yes --name srv --extents 100%FREE source-vg
 mkfs.ext2 -q -U {BOOT_UUID} "${{system}}1"
 mkfs.ext4 -q -U {ROOT_UUID} /dev/source-vg/root
 mkswap --quiet -U {SWAP_UUID} /dev/source-vg/swap_1

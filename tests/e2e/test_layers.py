@@ -17,8 +17,6 @@ from tests.e2e.layered_sources import LVM, RAID1, LayeredSource, layered_disks
 from tests.e2e.machine import Machine
 
 pytestmark = [pytest.mark.root, pytest.mark.boot, pytest.mark.long]
-# The source's kernel calls its disks so, and the agent's is the last.
-_AGENT_DISKS = {"lvm": "vdb", "raid1": "vdc"}
 
 
 @pytest.mark.parametrize("layers", [LVM, RAID1], ids=lambda layers: layers.name)
@@ -34,7 +32,7 @@ def test_layers_of_a_live_source_hold_the_root_of_a_target_that_boots(
     with running_installation(tmp_path, "--advertise", HOST) as sms:
         source = Machine(tmp_path, [*disks, disk_with_agent(sms, tmp_path)])
         try:
-            install_agent(source, _AGENT_DISKS[layers.name])
+            install_agent(source, "vdc")
             shown = source.console.read_text(errors="replace")
             assert [line for line in layers.says if line not in shown] == [], "the source itself has come up whole"
             found = sms.await_server(timeout_s=300)
