@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from agents.target.adaptation.inputs import failed, passed
-from agents.target.adaptation.sandbox import SandboxResult
+from agents.target.adaptation.sandbox import TIMEOUT_S, SandboxResult
 from contracts.adaptation import AdaptationCheck
 from contracts.errors.adaptation import SANDBOX_FAILED, SANDBOX_TIMEOUT
 
@@ -18,7 +18,7 @@ def sandbox_check(program: str, result: SandboxResult, *, severity: str) -> Adap
         return passed(SANDBOX_FAILED, severity)
     output = result.messages[-_SHOWN_CHARACTERS:]
     if result.is_timeout:
-        return failed(SANDBOX_TIMEOUT, severity, program=program, timeout_s=600, output=output)
+        return failed(SANDBOX_TIMEOUT, severity, program=program, timeout_s=round(TIMEOUT_S), output=output)
     if result.status != 0 or not result.output:
         return failed(SANDBOX_FAILED, severity, program=program, status=result.status, output=output)
     return passed(SANDBOX_FAILED, severity)
