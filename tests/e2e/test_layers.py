@@ -47,8 +47,9 @@ def test_layers_of_a_live_source_hold_the_root_of_a_target_that_boots(
             assert "source login:" in console
             seconds = launched["step_seconds"]
             note(f"{layers.name}: " + ", ".join(f"{name} {each:.0f} s" for name, each in seconds.items()))
-            name = f"bookworm on {layers.name}, live, helper {layers.helper}"
-            record_property("boot", (name, launched["adaptation"]["seconds"], seconds["LAUNCH"]))
+            moved = f"the product, live, helper {layers.helper}"
+            cells = ("bookworm", "BIOS, MBR, GRUB 2", f"ext4 on {layers.name}", "initramfs-tools, most", moved)
+            record_property("boot", (*cells, launched["adaptation"]["seconds"], seconds["LAUNCH"]))
         finally:
             source.process.kill()
             source.process.wait()
