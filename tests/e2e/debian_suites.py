@@ -79,7 +79,7 @@ class DebianSystem:
         packages += ["btrfs-progs"] if self.root == "btrfs" else []
         # debootstrap takes the first of the builders that a kernel allows, so another one replaces it; and old GRUB
         # stops the installation of a kernel before it has a menu.
-        later = [] if self.builder == usual else [self.builder]
+        later: list[str] = [] if self.builder == usual else [self.builder]
         (later if self.loader == "GRUB legacy" else packages).extend(_LOADERS[self.loader])
         return debian_tree_tarball(self.suite, packages, later=later)
 

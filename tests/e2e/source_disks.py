@@ -59,12 +59,18 @@ def _configure(root: Path, root_uuid: str, fstab: str) -> None:
     (root / "etc/fstab").write_text(fstab)
     (root / "etc/network/interfaces").write_text(NETWORK)
     (root / "etc/hostname").write_text("orders-1\n")
+    write_menu(root, root_uuid, root_uuid)
+
+
+def write_menu(root: Path, root_uuid: str, boot_uuid: str) -> None:
+    """The grub.cfg of a system. boot_uuid: the file system with the kernels, which may be another one."""
     kernel = sorted(path.name for path in (root / "boot").glob("vmlinuz-*"))[-1]
+    folder = "/boot" if boot_uuid == root_uuid else ""
     (root / "boot/grub").mkdir(exist_ok=True)
     (root / "boot/grub/grub.cfg").write_text(
-        f"search --no-floppy --fs-uuid --set=root {root_uuid}\n"
-        f"menuentry 'Debian' {{\n linux /boot/{kernel} root=UUID={root_uuid} ro\n"
-        f" initrd /boot/{re.sub('^vmlinuz', 'initrd.img', kernel)}\n}}\n"
+        f"search --no-floppy --fs-uuid --set=root {boot_uuid}\n"
+        f"menuentry 'Debian' {{\n linux {folder}/{kernel} root=UUID={root_uuid} ro\n"
+        f" initrd {folder}/{re.sub('^vmlinuz', 'initrd.img', kernel)}\n}}\n"
     )
 
 

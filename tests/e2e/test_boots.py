@@ -14,15 +14,24 @@ from agents.target.disks import PreparedDisks
 from contracts.adaptation import AdaptationReport, TargetFacts
 from contracts.layout import TargetLayout
 from services.task.domain.layout import plan_layout
-from tests.e2e.adaptation_source import SOURCE_MAC, TARGET_MAC, make_layer, make_replica, raw_disks
+from tests.e2e.adaptation_source import (
+    BOOT_UUID,
+    ROOT_UUID,
+    SOURCE_MAC,
+    TARGET_MAC,
+    make_layer,
+    make_replica,
+    raw_disks,
+)
 from tests.e2e.command_line import running_agent, running_installation
 from tests.e2e.debian_suites import SYSTEMS, DebianSystem
 from tests.e2e.machine import Machine
+from tests.e2e.source_disks import write_menu
 from tests.private_namespace import in_private_namespace
 
 pytestmark = [pytest.mark.root, pytest.mark.boot, pytest.mark.long]
 # Without KVM, on a machine that does other things as well.
-BOOT_S = 300
+BOOT_S = 600
 ADAPTED = [system for system in SYSTEMS if not system.is_migrated]
 MIGRATED = [system for system in SYSTEMS if system.is_migrated]
 
@@ -64,10 +73,10 @@ def test_adapted_system_boots_on_other_disks_and_cards(
         machine.wait_for("source login:", timeout_s=BOOT_S)
         seconds = time.monotonic() - started
         machine.type("root")
-        machine.wait_for(":~#")
+        machine.wait_for(":~#", timeout_s=BOOT_S)
         machine.type("cat /data/order.txt; findmnt -rnvo TARGET,SOURCE,FSTYPE; ip -o -4 addr show ens7")
         machine.type("systemctl --failed --plain --no-legend; echo FI''NISHED")
-        shown = machine.wait_for("FINISHED")
+        shown = machine.wait_for("FINISHED", timeout_s=BOOT_S)
     finally:
         machine.process.kill()
         machine.process.wait()
@@ -80,7 +89,7 @@ def test_adapted_system_boots_on_other_disks_and_cards(
     record_property("boot", (*system.cells, report.seconds, seconds))
 
 
-@pytest.mark.timeout(1800)
+@pytest.mark.timeout(2600)
 @pytest.mark.parametrize("system", MIGRATED, ids=lambda system: system.name)
 def test_mounted_system_is_migrated_and_boots(
     system: DebianSystem, tmp_path: Path, record_property: Callable[[str, object], None]
@@ -91,12 +100,13 @@ def test_mounted_system_is_migrated_and_boots(
     with ExitStack() as cleanup:
         cleanup.callback(source.detach)
         root = source.mount_tree(layout)
+        write_menu(root, ROOT_UUID, BOOT_UUID if system.has_boot_partition else ROOT_UUID)
         sms = cleanup.enter_context(running_installation(tmp_path))
         with running_agent(sms.new_agent(root, root / "var/lib/sms-agent")):
             options = ("--option", f"health.timeout={BOOT_S}", "--start", "--yes")
-            task_id = sms.ask("task", "create", "--server", sms.await_server(), *options)["id"]
-            assert sms.ask("task", "watch", task_id, timeout_s=900)["phase"] == "LAUNCHED"
-            moved = sms.ask("task", "cutover", task_id, "--wait", timeout_s=600)
+            task_id = sms.ask("task", "create", "--server", sms.await_server(timeout_s=120), *options)["id"]
+            assert sms.ask("task", "watch", task_id, timeout_s=1500)["phase"] == "LAUNCHED"
+            moved = sms.ask("task", "cutover", task_id, "--wait", timeout_s=900)
             assert moved["is_cut_over"]
             sms.run("task", "verify", task_id, timeout_s=300)
             assert sms.ask("task", "finish", task_id, "--wait", timeout_s=300)["phase"] == "FINISHED"
