@@ -34,6 +34,8 @@ _EXT_KNOWN: Final = frozenset(
 )
 _XFS_META: Final = ("crc", "finobt", "rmapbt", "reflink", "bigtime", "inobtcount")
 _XFS_MINIMUM_BYTES: Final = 300 * 1024 * 1024
+_FAT32_LEAST_CLUSTERS: Final = 65_525
+_FAT32_RESERVED_SECTORS: Final = 32
 _BTRFS_FEATURES: Final = ("mixed-bg", "extref", "raid56", "skinny-metadata", "no-holes", "zoned", "block-group-tree")
 _BTRFS_GENERIC: Final = ("extref", "skinny-metadata", "no-holes", "free-space-tree")
 
@@ -138,16 +140,29 @@ def btrfs_command(device: Path, file_system: FileSystem) -> list[str]:
 
 
 def vfat_command(device: Path, file_system: FileSystem) -> list[str]:
-    """mkfs.vfat's arguments: the volume id is what UUID= means, and FAT type and cluster size are kept."""
+    """mkfs.vfat's arguments: the volume id is what UUID= means, FAT type and cluster size are kept where they can."""
     parameters = file_system.parameters
     sector_size = int(parameters.get("sector_size", "512"))
+    cluster_size, bits = int(parameters.get("cluster_size", "0")), parameters.get("fat_bits", "")
+    if bits == "32":
+        # mtools takes a FAT of fewer clusters for a FAT16, as the specification says, and can write nothing into it.
+        most = _largest_fat32_cluster(file_system.size_bytes, sector_size)
+        cluster_size, bits = (min(cluster_size, most), "32") if most else (0, "16")
     command = ["mkfs.vfat", "-S", str(sector_size)]
-    command += _option("-F", parameters.get("fat_bits", ""))
+    command += _option("-F", bits)
     command += _option("-i", file_system.uuid.replace("-", ""))
     command += _option("-n", file_system.label)
-    if cluster_size := int(parameters.get("cluster_size", "0")):
+    if cluster_size:
         command += ["-s", str(max(1, cluster_size // sector_size))]
     return [*command, str(device)]
+
+
+def _largest_fat32_cluster(size_bytes: int, sector_size: int) -> int:
+    """Of the sizes that are a power of two, the largest that gives a FAT32 enough clusters; 0 when none does."""
+    room = size_bytes - _FAT32_RESERVED_SECTORS * sector_size
+    # Each cluster also takes four bytes of each of the two tables.
+    fitting = [size for size in (sector_size << n for n in range(8)) if room // (size + 8) >= _FAT32_LEAST_CLUSTERS]
+    return max(fitting, default=0)
 
 
 def _option(name: str, value: str) -> list[str]:

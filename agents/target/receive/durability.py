@@ -21,6 +21,7 @@ class DurabilityThread:
         self._reception = reception
         self._volumes = volumes
         self._is_stopping = threading.Event()
+        self._has_failed = False
         self._thread = threading.Thread(target=self._run, name="durability", daemon=True)
 
     def start(self) -> None:
@@ -50,8 +51,18 @@ class DurabilityThread:
             self._reception.wait_for_work(_IDLE_WAIT_S)
             if not self._reception.is_behind():
                 continue
+            if self._waits_for_a_session():
+                self._is_stopping.wait(_IDLE_WAIT_S)
+                continue
             try:
                 self.sync_once()
             except MigrationError as error:
+                self._has_failed = True
                 self._reception.fail(error.failure)
-                return
+                if error.code == TARGET_EIO.code or self._is_stopping.is_set():
+                    return
+
+    def _waits_for_a_session(self) -> bool:
+        """What a FAT could not take is tried again by the session that follows, not over and over before it."""
+        self._has_failed &= self._reception.failure is not None
+        return self._has_failed and not self._is_stopping.is_set()
