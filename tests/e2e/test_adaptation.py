@@ -243,7 +243,7 @@ def test_system_boots_by_uefi_on_a_machine_that_has_never_seen_it(uefi_replica: 
     assert digests(uefi_replica) == before
 
 
-def test_system_without_a_boot_loader_on_its_efi_partition_fails_its_check(uefi_replica: Path) -> None:
+def test_system_without_a_boot_loader_on_its_efi_partition_fails_its_check_and_its_plan(uefi_replica: Path) -> None:
     disks = make_layer(uefi_replica, UEFI_LAYOUT, "empty")
 
     @in_private_namespace
@@ -253,14 +253,20 @@ def test_system_without_a_boot_loader_on_its_efi_partition_fails_its_check(uefi_
         tree = prepared.mount_tree(UEFI_LAYOUT)
         for name in ("grubx64.efi", "shimx64.efi"):
             (tree / "boot/efi/EFI/debian" / name).unlink()
-        prepared.unmount()
-        report = adapt(
-            prepared, UEFI_LAYOUT, uefi_inventory(), FACTS.model_copy(update={"firmware": "UEFI"}), OWN_PATHS
-        )
         prepared.detach()
-        assert report.verdict == "failed"
-        assert report.failure is not None
-        assert report.failure.code == "SMS.ADAPT.ESP_FALLBACK"
+        facts = FACTS.model_copy(update={"firmware": "UEFI"})
+        prepared = PreparedDisks(uefi_replica / "layer", is_read_only=True)
+        prepared.attach(disks)
+        plan = plan_adaptation(prepared, UEFI_LAYOUT, uefi_inventory(), facts, OWN_PATHS)
+        prepared.detach()
+        prepared = PreparedDisks(uefi_replica / "layer")
+        prepared.attach(disks)
+        report = adapt(prepared, UEFI_LAYOUT, uefi_inventory(), facts, OWN_PATHS)
+        prepared.detach()
+        for each in (plan, report):
+            assert each.verdict == "failed"
+            assert each.failure is not None
+            assert each.failure.code == "SMS.ADAPT.ESP_FALLBACK"
 
     run()
 
