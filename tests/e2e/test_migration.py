@@ -40,6 +40,8 @@ def test_a_mounted_system_migrates_boots_syncs_and_finishes(
             sms.ask("task", "start", task_id, "--yes")
             launched = sms.ask("task", "watch", task_id)
             assert launched["phase"] == "LAUNCHED"
+            plan, made = launched["adaptation_plan"], launched["adaptation"]
+            assert [change["path"] for change in plan["changes"]] == [change["path"] for change in made["changes"]]
             assert (launched["rounds"][0]["read_errors"], launched["rounds"][0]["files_changing"]) == (0, 0)
             assert {one["path"] for one in launched["rounds"][0]["skipped_paths"] if one["reason"] == "socket"} == {
                 "/data/odd/socket",
@@ -58,6 +60,7 @@ def test_a_mounted_system_migrates_boots_syncs_and_finishes(
             at_cutover = _describe_source(source, tmp_path)
             cut_over = sms.ask("task", "cutover", task_id, "--wait")
             assert cut_over["is_cut_over"]
+            assert cut_over["adaptation_plan"]["difference"] is not None
             cutover = cut_over["cutover"]
             assert cutover["downtime_s"] == pytest.approx(sum(one["seconds"] for one in cutover["phases"]), abs=0.1)
             note(f"cutover: {cutover['downtime_s'] - cutover['boot_s']:.1f} s besides the boot")
