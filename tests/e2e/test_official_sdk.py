@@ -143,10 +143,10 @@ def follow_the_copy(client: Any, sms: Installation, task_id: str, note: Callable
     before, began = sent(), time.monotonic()
     time.sleep(6)
     slow_mbit_s = (sent() - before) * 8 / MBIT / (time.monotonic() - began)
+    # Freed from its limit the copy may be over before it can be looked at once.
+    before, began = sent(), time.monotonic()
     tasks_life.limit(client, task_id, ("00:00", "24:00", 0))
     assert tasks_life.limits(client, task_id) == [("00:00", "24:00", 0)]
-    before, began = sent(), time.monotonic()
-    # Freed from its limit the copy may be over before it can be looked at twice.
     copied = wait_for(lambda: sms.task(task_id)["rounds"], "the end of the copy", timeout_s=60)
     free_mbit_s = (copied[0]["bytes_sent"] - before) * 8 / MBIT / (time.monotonic() - began)
     note(f"limit {SLOW_MBIT_S} Mbit/s: {slow_mbit_s:.1f} on the wire; without limit, to its end: {free_mbit_s:.1f}")
