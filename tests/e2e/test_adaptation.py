@@ -209,6 +209,7 @@ def test_system_on_a_gpt_boots_by_bios_from_grubs_own_partition(tmp_path: Path, 
     assert [line.split()[0] for line in shown.splitlines() if " failed " in line and ".service" in line] == []
 
 
+@pytest.mark.long
 def test_system_boots_by_uefi_on_a_machine_that_has_never_seen_it(uefi_replica: Path, machines: list[Machine]) -> None:
     before = digests(uefi_replica)
     disks = make_layer(uefi_replica, UEFI_LAYOUT, "uefi")
