@@ -16,8 +16,9 @@ class Exclusions:
     """The paths of one volume that are left out, with all below them.
 
     Paths are absolute, as the migrated system sees them; one that ends in ``/*`` leaves out what is in a directory
-    but not the directory. A path on another volume matters only there. only_paths: when there are any, everything is
-    left out but these, what is below them, and the directories that lead there.
+    but not the directory. A path on another volume matters only there; one that the volume is mounted at or below
+    leaves out all that is in it. only_paths: when there are any, everything is left out but these, what is below them,
+    and the directories that lead there.
     """
 
     def __init__(
@@ -72,15 +73,14 @@ class Exclusions:
     def _add(self, path: str, reason: str) -> None:
         is_contents = path.endswith("/*")
         encoded = _encoded(path[:-2] or "/" if is_contents else path)
-        if encoded + b"/" == self._prefix or encoded == self._prefix:
-            relative = b""
-        elif encoded.startswith(self._prefix):
-            relative = encoded[len(self._prefix) :]
-        else:
+        if _is_below(self._prefix.rstrip(b"/") or b"/", encoded):
+            self._contents[b""] = reason
+        elif not encoded.startswith(self._prefix):
             return
-        if is_contents:
-            self._contents[relative] = reason
-        elif relative:
+        elif is_contents:
+            self._contents[encoded[len(self._prefix) :]] = reason
+        else:
+            relative = encoded[len(self._prefix) :]
             self._reasons[relative] = reason
             self._parents.add(split(relative)[0])
 

@@ -112,12 +112,17 @@ class PreparedDisks:
         return mounted
 
     def mount_tree(self, layout: TargetLayout, *, is_read_only: bool = False) -> Path:
-        """Mount the file systems as the system sees them, below ``<work folder>/tree``."""
+        """Mount the file systems as the system sees them, below ``<work folder>/tree``.
+
+        A mount point that is missing is made, or its volume is left away when nothing may be written.
+        """
         tree = self._folder / "tree"
         unmount_below(tree)
         tree.mkdir(mode=0o700, parents=True, exist_ok=True)
         mounted = [each for each in layout.volumes if not each.is_nested]
         for volume in sorted(mounted, key=lambda each: each.mount_point.rstrip("/").count("/")):
+            if is_read_only and not _is_directory(tree, volume.mount_point):
+                continue
             device = self._devices.of_volume(layout, volume)
             with _mount_point(tree, volume.mount_point) as directory:
                 if volume.kind == "vfat":
@@ -192,6 +197,17 @@ def _mount(device: Path, directory: str, volume: CopyVolume, *, is_read_only: bo
         mount_subvolume(device, directory, volume, is_read_only=is_read_only)
     else:
         mount_volume(device, directory, volume.kind, mount_point=volume.mount_point, is_read_only=is_read_only)
+
+
+def _is_directory(tree: Path, mount_point: str) -> bool:
+    root = os.open(tree, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.close(open_in_root(root, mount_point, os.O_PATH | os.O_DIRECTORY))
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    finally:
+        os.close(root)
+    return True
 
 
 @contextlib.contextmanager
