@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# All tests but the long ones, in two lanes side by side: the end-to-end tests mostly wait for machines that boot.
-# $1: the seed. The second lane's output follows that of the first.
+# All tests but the long ones, in two lanes side by side that take about as long: the end-to-end tests mostly wait for
+# machines that boot. $1: the seed. The second lane's output follows that of the first.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 seed="$1"
@@ -9,13 +9,13 @@ lane() { .venv/bin/python -m pytest "$@" -m "not long and not docker" "--seed=$s
 
 rest="$(mktemp)"
 trap 'kill "$beside" 2>/dev/null; rm -f "$rest"' EXIT
-lane tests --ignore=tests/e2e --ignore=tests/contract -p no:cacheprovider >"$rest" 2>&1 &
+lane tests --ignore=tests/e2e --ignore=tests/contract --ignore=tests/unit/transfer -p no:cacheprovider >"$rest" 2>&1 &
 beside=$!
-lane tests/e2e tests/contract
+lane tests/e2e tests/contract tests/unit/transfer
 booted=$?
 wait "$beside"
 others=$?
 cat "$rest"
 
-echo "end-to-end and contract tests: exit code $booted; all others: exit code $others"
+echo "end-to-end, contract and transfer tests: exit code $booted; all others: exit code $others"
 ((booted == 0 && others == 0))

@@ -84,6 +84,7 @@ def machines() -> Iterator[list[Machine]]:
         machine.process.wait()
 
 
+@pytest.mark.long
 def test_adapted_layer_boots_to_the_login_prompt_and_the_replica_stays_as_it_was(
     replica: Path, machines: list[Machine]
 ) -> None:
