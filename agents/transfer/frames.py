@@ -15,6 +15,8 @@ from contracts.errors.transfer import PROTOCOL
 PROTOCOL_VERSION = 1
 OLDEST_PROTOCOL_VERSION = 1
 MAX_PAYLOAD_BYTES = 4 << 20
+GREATEST_NUMBER = 1 << 62
+"""Of a sequence, a row, a number of bytes that a peer says: both ends count and store with 64 bits."""
 
 # version, kind, flags, stream, payload length, sequence, after, xxh3-64 of the payload
 HEADER = struct.Struct("<BBBBIQQQ")
@@ -107,6 +109,8 @@ def read_frame(read_exactly: Callable[[int], Payload]) -> Frame:
         raise protocol_error(f"frame with unknown flags {flags:#x}")
     if length > MAX_PAYLOAD_BYTES:
         raise protocol_error(f"frame of {length} bytes, more than {MAX_PAYLOAD_BYTES}")
+    if max(sequence, after) > GREATEST_NUMBER:
+        raise protocol_error(f"frame with number {max(sequence, after)}")
     payload = read_exactly(length) if length else b""
     if xxhash.xxh3_64_intdigest(payload) != checksum:
         raise protocol_error("frame whose checksum differs from its contents")

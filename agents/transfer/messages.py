@@ -11,7 +11,7 @@ from pydantic import Field, ValidationError
 
 import contracts.errors.disks
 import contracts.errors.transfer
-from agents.transfer.frames import PROTOCOL_VERSION, Payload, protocol_error
+from agents.transfer.frames import GREATEST_NUMBER, PROTOCOL_VERSION, Payload, protocol_error
 from contracts.base import Model
 from contracts.errors.code import ErrorCode, Failure, MigrationError
 
@@ -19,8 +19,7 @@ ACK = struct.Struct("<QQ")
 """Applied and durable watermark: every frame up to them has been written, respectively is on disk."""
 
 ModelType = TypeVar("ModelType", bound=Model)
-# What a peer says is a sequence or a number of bytes may be any of these; both ends count and store with 64 bits.
-_Number = Annotated[int, Field(ge=0, le=1 << 62)]
+_Number = Annotated[int, Field(ge=0, le=GREATEST_NUMBER)]
 _MOST_SESSIONS = 256
 _LONGEST_PARAMETER = 300
 
@@ -62,7 +61,7 @@ class HelloReply(Model):
 class Begin(Model):
     """The source's decision after the reply: go on in the last session, or begin a new one at first."""
 
-    first: int = Field(ge=1, le=(1 << 62) + 1)
+    first: int = Field(ge=1, le=GREATEST_NUMBER + 1)
     is_continued: bool = False
     connections: int = Field(ge=1, le=16)
 

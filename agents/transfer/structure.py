@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 from agents.transfer.entries import Reader, check_path
-from agents.transfer.frames import Payload, protocol_error
+from agents.transfer.frames import GREATEST_NUMBER, Payload, protocol_error
 
 _OPERATION = struct.Struct("<BHQII")
 
@@ -53,6 +53,8 @@ def decode_operations(payload: Payload) -> Iterator[Operation]:
         change, volume, row, path_length, new_length = reader.unpack(_OPERATION)
         if change not in _CHANGES:
             raise protocol_error(f"unknown change {change}")
+        if row > GREATEST_NUMBER:
+            raise protocol_error(f"row {row}")
         path, new_path = bytes(reader.take(path_length)), bytes(reader.take(new_length))
         check_path(path)
         check_path(new_path)

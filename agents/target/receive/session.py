@@ -87,6 +87,11 @@ class TargetSession:
             # The link is gone: the source connects again and sends what was not acknowledged.
             connection.close()
             self._control.close()
+        except BaseException:
+            # Acknowledged by nobody, the source would wait for ever.
+            connection.close()
+            self._control.close()
+            raise
         finally:
             applier.close()
 

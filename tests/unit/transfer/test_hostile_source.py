@@ -194,6 +194,7 @@ def test_compressed_bomb_or_rubbish_is_refused(hostile: Hostile, payload: bytes)
         (Kind.BATCH, batch(b"", b"x", kind=EntryKind.SYMLINK, data=b"a\0b")),
         (Kind.BATCH, batch(b"", b"x", kind=EntryKind.SYMLINK, data=b"x" * 5000)),
         (Kind.STRUCTURE, encode_operations([Operation(Change.STAGE, 9, 1, b"a")])),
+        (Kind.STRUCTURE, encode_operations([Operation(Change.LINK, 0, (1 << 62) + 1, b"not there", b"a")])),
         (Kind.STRUCTURE, struct.pack("<BHQII", 77, 0, 1, 0, 0)),
         (Kind.END_ROUND, b"\x07\x00"),
         (Kind.HELLO, b"{}"),
@@ -212,6 +213,14 @@ def test_malformed_payload_is_refused(hostile: Hostile, kind: Kind, payload: byt
 def test_frame_that_waits_for_a_later_one_is_refused(hostile: Hostile) -> None:
     hostile.send(Kind.BATCH, batch(b"", b"x"), after=hostile.sequence + 10)
     assert "SMS.TRANSFER.PROTOCOL" in hostile.answer()
+
+
+def test_frame_with_a_number_beyond_all_that_are_counted_is_refused(hostile: Hostile) -> None:
+    hostile.sequence = 1 << 63
+    hostile.send(Kind.BATCH, batch(b"", b"x"))
+    assert "SMS.TRANSFER.PROTOCOL" in hostile.answer()
+    hostile.close()
+    hostile.pair.source.copy()
 
 
 def test_silent_peer_does_not_keep_others_out(hostile: Hostile) -> None:
