@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
-from agents.transfer.frames import Payload, protocol_error
+from agents.transfer.frames import GREATEST_NUMBER, Payload, protocol_error
 
 MAX_NAME_BYTES = 255
 # Deeper than any real tree; PATH_MAX is no limit here, but a frame is.
@@ -19,6 +19,9 @@ _GROUP = struct.Struct("<HII")
 # row, data length, xattrs length
 _ENTRY = struct.Struct("<BBHIIIIqIqIQQQII")
 _XATTR = struct.Struct("<HI")
+_NS_PER_S = 1_000_000_000
+# The kernel counts bytes of a file with 63 bits.
+_GREATEST_SIZE = (1 << 63) - 1
 
 HAS_CONTENT = 1
 """The data is the file's contents (or a symlink's target); without it only metadata is set."""
@@ -87,8 +90,8 @@ class Entry:
 def encode_entry(entry: Entry) -> list[bytes | memoryview]:
     """The entry's parts, to be joined."""
     xattrs = encode_xattrs(entry.xattrs) if entry.xattrs else b""
-    mtime_s, mtime_ns = divmod(entry.mtime_ns, 1_000_000_000)
-    atime_s, atime_ns = divmod(entry.atime_ns, 1_000_000_000)
+    mtime_s, mtime_ns = divmod(entry.mtime_ns, _NS_PER_S)
+    atime_s, atime_ns = divmod(entry.atime_ns, _NS_PER_S)
     header = _ENTRY.pack(
         entry.kind,
         entry.flags,
@@ -177,6 +180,8 @@ def decode_entry(reader: Reader) -> Entry:
     size, device, row, data_length, xattrs_length = values[11:]
     if kind not in _KINDS or flags & ~KNOWN_ENTRY_FLAGS:
         raise protocol_error(f"entry of unknown kind {kind} or flags {flags:#x}")
+    if size > _GREATEST_SIZE or row > GREATEST_NUMBER or max(mtime_ns, atime_ns) >= _NS_PER_S:
+        raise protocol_error(f"entry of {size} bytes, row {row}, {mtime_ns} and {atime_ns} ns past the second")
     name = bytes(reader.take(name_length))
     check_name(name)
     xattrs = decode_xattrs(reader.take(xattrs_length)) if xattrs_length else ()
@@ -187,8 +192,8 @@ def decode_entry(reader: Reader) -> Entry:
         uid=uid,
         gid=gid,
         inode_flags=inode_flags,
-        mtime_ns=mtime_s * 1_000_000_000 + mtime_ns,
-        atime_ns=atime_s * 1_000_000_000 + atime_ns,
+        mtime_ns=mtime_s * _NS_PER_S + mtime_ns,
+        atime_ns=atime_s * _NS_PER_S + atime_ns,
         size=size,
         device=device,
         row=row,

@@ -193,6 +193,8 @@ def test_compressed_bomb_or_rubbish_is_refused(hostile: Hostile, payload: bytes)
         (Kind.BATCH, batch(b"", b"x")[:-2]),
         (Kind.BATCH, batch(b"", b"x", kind=EntryKind.SYMLINK, data=b"a\0b")),
         (Kind.BATCH, batch(b"", b"x", kind=EntryKind.SYMLINK, data=b"x" * 5000)),
+        (Kind.BATCH, b"".join(encode_group(0, b"", [Entry(EntryKind.REGULAR, b"x", row=(1 << 62) + 1)]))),
+        (Kind.CHUNK, encode_chunk(0, b"", Entry(EntryKind.REGULAR, b"x", size=1 << 63, flags=FIRST | LAST), [])),
         (Kind.STRUCTURE, encode_operations([Operation(Change.STAGE, 9, 1, b"a")])),
         (Kind.STRUCTURE, encode_operations([Operation(Change.LINK, 0, (1 << 62) + 1, b"not there", b"a")])),
         (Kind.STRUCTURE, struct.pack("<BHQII", 77, 0, 1, 0, 0)),
