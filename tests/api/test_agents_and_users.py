@@ -135,7 +135,7 @@ def test_a_failure_that_the_agent_reports_pauses_the_task_with_its_words(
     task.act(TaskAction.START)
     agent_life.await_command(agent, server_id, "START")
     task.act(TaskAction.STOP)
-    agent_life.await_command(agent, server_id, "STOP")
+    agent_life.await_command(agent, server_id, "STOP", after="START")
     agent_life.report_result(agent, server_id, "STOP")
     assert task.until(Phase.PAUSED).error is not None
     assert agent_life.command(agent, server_id).command_name == "TASK_HAS_STOPPED"

@@ -124,14 +124,16 @@ def command(client: SmsClient, server_id: str) -> ShowCommandResponse:
     return client.show_command(ShowCommandRequest(server_id=server_id))
 
 
-def await_command(client: SmsClient, server_id: str, name: str, *, timeout_s: float = 30) -> ShowCommandResponse:
-    """Poll until this command comes; another one is a mistake."""
+def await_command(
+    client: SmsClient, server_id: str, name: str, *, after: str | None = None, timeout_s: float = 30
+) -> ShowCommandResponse:
+    """Poll until this command comes; another one is a mistake, but for the one that it comes after."""
     deadline = time.monotonic() + timeout_s
     while True:
         found = command(client, server_id)
         if found.command_name == name:
             return found
-        if found.command_name not in _IDLE or time.monotonic() > deadline:
+        if found.command_name not in (*_IDLE, after) or time.monotonic() > deadline:
             raise AssertionError(f"waited for {name}, found {found.command_name}")
         time.sleep(0.2)
 
