@@ -1,4 +1,4 @@
-"""One source server for all end-to-end tests: building it takes longer than most of them."""
+"""One source server for all end-to-end tests, as building it takes longer than most of them; machines that end."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from tests.e2e.machine import Machine
 from tests.e2e.source_disks import MountedSource, mounted_source
 
 
@@ -14,6 +15,16 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MountedSource]:
     """A Debian 12 server on two disks, mounted. A test may change it as long as it stays bootable."""
     with mounted_source(tmp_path_factory.mktemp("source")) as made:
         yield made
+
+
+@pytest.fixture
+def machines() -> Iterator[list[Machine]]:
+    """A list for the machines that a test starts; they end with it."""
+    running: list[Machine] = []
+    yield running
+    for machine in running:
+        machine.process.kill()
+        machine.process.wait()
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import subprocess
 import uuid
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -73,15 +72,6 @@ def adapted(folder: Path, disks: list[AttachedDisk], *, keeps_journal: bool = Fa
         return adapt(prepared, LAYOUT, inventory(), FACTS, OWN_PATHS, keeps_journal=keeps_journal)
     finally:
         prepared.detach()
-
-
-@pytest.fixture
-def machines() -> Iterator[list[Machine]]:
-    running: list[Machine] = []
-    yield running
-    for machine in running:
-        machine.process.kill()
-        machine.process.wait()
 
 
 @pytest.mark.long
@@ -277,7 +267,7 @@ def test_undone_adaptation_leaves_every_file_as_it_was_copied(replica: Path) -> 
     disks = make_layer(replica, LAYOUT, "undone")
 
     def listing(prepared: PreparedDisks) -> dict[str, str]:
-        tree = prepared.mount_tree(LAYOUT, is_read_only=True)
+        tree = prepared.mount_tree(LAYOUT)
         found = {}
         for folder in ("etc", "boot", "var/lib", "usr/lib/grub"):
             for path in sorted((tree / folder).rglob("*")):
@@ -319,7 +309,7 @@ def test_plan_of_a_real_debian_writes_nothing_and_is_what_is_then_done(replica: 
         prepared = PreparedDisks(replica / "layer")
         prepared.attach(disks)
         report = adapt(prepared, LAYOUT, inventory(), NEW_IDENTITY, OWN_PATHS)
-        tree = prepared.mount_tree(LAYOUT, is_read_only=True)
+        tree = prepared.mount_tree(LAYOUT)
         identity = (tree / "etc/machine-id").read_text()
         prepared.detach()
         assert report.verdict == "passed", report.failure

@@ -140,7 +140,7 @@ def test_volumes_are_mounted_apart_for_the_copy_and_together_for_the_adaptation(
     disks.release()
     unwritten = PreparedDisks(tmp_path / "unwritten", is_read_only=True)
     unwritten.attach(attached)
-    assert not (unwritten.mount_tree(plan, is_read_only=True) / "srv").exists(), "its mount point was left out"
+    assert not (unwritten.mount_tree(plan) / "srv").exists(), "its mount point was left out"
     unwritten.detach()
     disks.attach(attached)  # again: nothing happens
     tree = disks.mount_tree(plan)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -19,15 +18,6 @@ from tests.e2e.test_adaptation import FACTS, LAYOUT, NEW_ID, NEW_IDENTITY, OWN_P
 from tests.private_namespace import in_private_namespace
 
 pytestmark = [pytest.mark.root, pytest.mark.boot, pytest.mark.long]
-
-
-@pytest.fixture
-def machines() -> Iterator[list[Machine]]:
-    running: list[Machine] = []
-    yield running
-    for machine in running:
-        machine.process.kill()
-        machine.process.wait()
 
 
 def test_debian_with_an_identity_of_its_own_boots_with_host_keys_that_it_has_made(
@@ -82,7 +72,7 @@ def test_labels_are_those_that_debians_own_policy_of_selinux_says(tmp_path: Path
         subprocess.run(["chroot", str(tree), "setfiles", contexts, "/"], check=True)
         prepared.unmount()
         report = adapt(prepared, LAYOUT, inventory(), FACTS, OWN_PATHS)
-        tree = prepared.mount_tree(LAYOUT, is_read_only=True)
+        tree = prepared.mount_tree(LAYOUT)
         labels = {
             name: os.getxattr(tree / name, "security.selinux", follow_symlinks=False).rstrip(b"\0").decode()
             for name in ("etc/fstab", "etc/systemd/system/waagent.service", "boot/grub/grub.cfg")

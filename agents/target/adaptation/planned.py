@@ -108,7 +108,7 @@ class PlannedTree(Tree):
             place = self.place_of(path) if path.strip("/") else "/"
             target = self._links.get(place)
             if target is None:
-                return place if self._is_planned(place) else self._below(place) or path
+                return place if self._is_planned(place) else self._resolved(place) or path
             path = os.path.normpath(os.path.join(place.rpartition("/")[0] or "/", target))
         return path
 
@@ -122,23 +122,10 @@ class PlannedTree(Tree):
         """As of a tree."""
         folder, _, name = path.rstrip("/").rpartition("/")
         missing: list[str] = []
-        while (below := self._below(folder or "/")) is None:
+        while (below := self._resolved(folder or "/")) is None:
             folder, _, part = folder.rpartition("/")
             missing.insert(0, part)
         return "/".join([below.rstrip("/"), *missing, name])
-
-    def _below(self, path: str) -> str | None:
-        """The path with the links resolved that are there already; None when it leads nowhere."""
-        try:
-            descriptor = open_in_root(self._fd, path, os.O_PATH)
-        except OSError:
-            return None
-        try:
-            found = os.readlink(f"/proc/self/fd/{descriptor}")
-        finally:
-            os.close(descriptor)
-        below = found.removeprefix(str(self.root.resolve()))
-        return below if below.startswith("/") else "/"
 
 
 def _in_memory(file: _File) -> int:

@@ -80,7 +80,7 @@ def plan_adaptation(
     """
     started = time.monotonic()
     record = Record()
-    tree = PlannedTree(disks.mount_tree(layout, is_read_only=True))
+    tree = PlannedTree(disks.mount_tree(layout))
     try:
         inputs = _inputs(disks, layout, inventory, target_facts, own_paths, Announced())
         Procedure(tree, inputs, Planner(tree, disks.raw_path), record).change()

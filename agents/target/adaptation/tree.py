@@ -104,10 +104,13 @@ class Tree:
 
     def real_path(self, path: str) -> str:
         """Path with every symbolic link resolved inside the tree; path itself when it leads nowhere."""
+        return self._resolved(path) or path
+
+    def _resolved(self, path: str) -> str | None:
         try:
-            descriptor = self.open(path, os.O_PATH)
+            descriptor = open_in_root(self._fd, path, os.O_PATH)
         except OSError:
-            return path
+            return None
         try:
             found = os.readlink(f"/proc/self/fd/{descriptor}")
         finally:

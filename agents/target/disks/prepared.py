@@ -111,7 +111,7 @@ class PreparedDisks:
             mounted[volume.index] = directory
         return mounted
 
-    def mount_tree(self, layout: TargetLayout, *, is_read_only: bool = False) -> Path:
+    def mount_tree(self, layout: TargetLayout) -> Path:
         """Mount the file systems as the system sees them, below ``<work folder>/tree``.
 
         A mount point that is missing is made, or its volume is left away when nothing may be written.
@@ -121,14 +121,14 @@ class PreparedDisks:
         tree.mkdir(mode=0o700, parents=True, exist_ok=True)
         mounted = [each for each in layout.volumes if not each.is_nested]
         for volume in sorted(mounted, key=lambda each: each.mount_point.rstrip("/").count("/")):
-            if is_read_only and not _is_directory(tree, volume.mount_point):
+            if self._is_read_only and not _is_directory(tree, volume.mount_point):
                 continue
             device = self._devices.of_volume(layout, volume)
             with _mount_point(tree, volume.mount_point) as directory:
                 if volume.kind == "vfat":
-                    bind_folder(self.fat_folder(layout, volume).open(), directory, is_read_only=is_read_only)
+                    bind_folder(self.fat_folder(layout, volume).open(), directory, is_read_only=self._is_read_only)
                 else:
-                    _mount(device.path, directory, volume, is_read_only=is_read_only)
+                    _mount(device.path, directory, volume, is_read_only=self._is_read_only)
         return tree
 
     def fat_folders(self) -> dict[int, FatFolder]:

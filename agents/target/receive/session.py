@@ -83,15 +83,12 @@ class TargetSession:
                     self._reception.done(frame)
         except MigrationError as error:
             self._reception.fail(error.failure)
-        except (OSError, EOFError):
-            # The link is gone: the source connects again and sends what was not acknowledged.
+        except BaseException as error:
+            # Acknowledged by nobody, the source would wait for ever: so it connects again and sends it anew.
             connection.close()
             self._control.close()
-        except BaseException:
-            # Acknowledged by nobody, the source would wait for ever.
-            connection.close()
-            self._control.close()
-            raise
+            if not isinstance(error, (OSError, EOFError)):
+                raise
         finally:
             applier.close()
 
