@@ -1,19 +1,27 @@
-"""Frames of a hostile source, made from good ones by random changes: nothing outside is touched, nothing hangs."""
+"""Frames of either end, made from good ones by random changes: nothing outside is touched, nothing hangs."""
 
 from __future__ import annotations
 
 import random
+import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from test_hostile_source import Hostile, batch, hostile  # noqa: F401 - a fixture
-from transfer_kit import Pair
+from test_hostile_target import Target, Victim, reply, verdict
+from transfer_kit import Pair, snapshot
 
 from agents.transfer.chunks import Piece, encode_chunk
+from agents.transfer.connection import Connection
 from agents.transfer.entries import FIRST, HAS_CONTENT, LAST, Entry, EntryKind
 from agents.transfer.frames import Kind
+from agents.transfer.messages import ACK, LostEntries, dump
 from agents.transfer.structure import Change, Operation, encode_operations
+from agents.transfer.verification import RESULT
+from contracts.errors import MigrationError
+from contracts.errors.transfer import STOPPED, TARGET_EIO
 
 pytestmark = pytest.mark.root
 SOURCES = (
@@ -81,8 +89,75 @@ def test_changed_frames_harm_nothing(hostile: Hostile, pytestconfig: pytest.Conf
 
 
 @pytest.mark.long
-@pytest.mark.timeout(2000)
-def test_frames_fuzz_for_25_minutes(hostile: Hostile, pytestconfig: pytest.Config, tmp_path: Path) -> None:  # noqa: F811
-    print(fuzz(hostile.pair, pytestconfig.getoption("--seed"), seconds=25 * 60), "frames")  # noqa: T201 - the figure
+@pytest.mark.parametrize("part", range(5))
+def test_frames_of_a_source_fuzz_for_4_minutes(
+    hostile: Hostile,  # noqa: F811
+    pytestconfig: pytest.Config,
+    tmp_path: Path,
+    part: int,
+) -> None:
+    seed = pytestconfig.getoption("--seed") + part
+    print(fuzz(hostile.pair, seed, seconds=240), "frames")  # noqa: T201 - the figure is reported
     hostile.pair.source.copy()
     assert (tmp_path / "outside/victim").read_bytes() == b"untouched"
+
+
+# By the sequence of the first frame that the target has got.
+SAID: tuple[Callable[[int], tuple[Kind, bytes]], ...] = (
+    lambda sequence: (Kind.ACK, ACK.pack(sequence, 0)),
+    lambda sequence: (Kind.ACK, ACK.pack(sequence, sequence)),
+    lambda _: (Kind.LOST_ENTRIES, dump(LostEntries(rows=(2, 3)))),
+    lambda _: (Kind.FAILURE, dump(TARGET_EIO.failure(volume=0, path="/folder/3", reason="I/O error"))),
+    lambda _: (Kind.VERIFY_RESULT, verdict(b"folder", RESULT.pack(4, 0), name=b"3")),
+    lambda _: (Kind.HELLO_REPLY, reply()),
+)
+LONGEST_S = 20
+
+
+def fuzz_source(folder: Path, seed: int, *, seconds: float) -> int:
+    """Copies to targets that say something else than a target would, until the time is over; how many they were."""
+    print("seed", seed)  # noqa: T201 - replays a failure
+    rng, ends, copies = random.Random(seed), time.monotonic() + seconds, 0
+    while time.monotonic() < ends:
+        victim = Victim(folder / str(copies))
+        code = code_of_copy(victim, rng)
+        assert code.startswith(("SMS.TRANSFER.", "SMS.TARGET."))
+        assert code != STOPPED.code, "it would have waited for ever"
+        assert snapshot(victim.tree) == victim.before
+        copies += 1
+    return copies
+
+
+def code_of_copy(victim: Victim, rng: random.Random) -> str:
+    def speak(control: Connection, sequence: int) -> None:
+        for _ in range(rng.randrange(1, 4)):
+            kind, payload = rng.choice(SAID)(sequence)
+            control.send_control(kind, mutated(rng, payload))
+        # The source comes back, and hears a word or two more, until nobody is there.
+        control.close()
+        if rng.random() < 0.5:
+            target.stop()
+
+    target = Target(reply=mutated(rng, reply()) if rng.random() < 0.3 else None, speak=speak)
+    session = victim.session(target.start(victim.authority), retry_s=0.5)
+    timer = threading.Timer(LONGEST_S, session.request_stop)
+    timer.start()
+    try:
+        with pytest.raises(MigrationError) as caught:
+            session.copy()
+    finally:
+        timer.cancel()
+        target.stop()
+    assert caught.value.failure.cause.isprintable()
+    return caught.value.code
+
+
+def test_changed_words_of_a_target_harm_nothing(tmp_path: Path, pytestconfig: pytest.Config) -> None:
+    assert fuzz_source(tmp_path, pytestconfig.getoption("--seed"), seconds=2) > 1
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("part", range(2))
+def test_words_of_a_target_fuzz_for_4_minutes(tmp_path: Path, pytestconfig: pytest.Config, part: int) -> None:
+    seed = pytestconfig.getoption("--seed") + part
+    print(fuzz_source(tmp_path, seed, seconds=240), "copies")  # noqa: T201 - the figure is reported

@@ -85,6 +85,7 @@ class Target:
 
 class Victim:
     def __init__(self, folder: Path) -> None:
+        folder.mkdir(exist_ok=True)
         self.folder, self.authority = folder, Authority()
         self.tree = folder / "source"
         (self.tree / "folder").mkdir(parents=True)
@@ -92,7 +93,7 @@ class Victim:
             (self.tree / f"folder/{number}").write_bytes(b"x" * number)
         self.before = snapshot(self.tree)
 
-    def session(self, endpoint: tuple[str, int]) -> SourceSession:
+    def session(self, endpoint: tuple[str, int], *, retry_s: float = 5) -> SourceSession:
         volume = CopyVolume(
             index=0, mount_point="/", source_path=str(self.tree), target_disk="vda", target_partition=1, kind="ext4"
         )
@@ -105,7 +106,7 @@ class Victim:
             excludes=(),
             own_paths=(),
             on_progress=lambda _: None,
-            retry_s=5,
+            retry_s=retry_s,
         )
 
     def code_of(self, target: Target, *, verifies: bool = False) -> str:

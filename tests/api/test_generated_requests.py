@@ -43,7 +43,7 @@ def test_an_operation_answers_as_its_document_says(
 
 @pytest.mark.long
 @pytest.mark.parametrize("operation_id", sorted(OPERATIONS))
-def test_apifuzz_of_an_operation(
+def test_generated_requests_of_an_operation_at_length(
     api: ApiBench, key: tuple[str, str], operation_id: str, request: pytest.FixtureRequest
 ) -> None:
     seed = seed_of(request.config.getoption("--seed"), operation_id)
