@@ -10,6 +10,7 @@ from typing import Final
 from demo.load_generator import LoadGenerator
 from demo.machine import SourceMachine, choose_accelerator
 from demo.source_image import source_image
+from demo.ssh import Ssh
 
 # How the guest sees this host through QEMU's user network.
 HOST_AS_SEEN_BY_GUESTS: Final = "10.0.2.2"
@@ -36,18 +37,8 @@ class SourceSide:
         self.customers.wait_for(_ORDERS_BEFORE_ANYTHING, timeout_s=90)
 
     def install_agent(self, program: Path, *, bus_url: str, access_key: str, secret_key: str, ca: Path) -> None:
-        """Bring the one file to the server and install it there; what was brought is removed again."""
-        ssh = self.machine.ssh
-        folder = ssh.run("mktemp -d /root/sms-agent-XXXXXX").strip()
-        try:
-            ssh.send_file(program, f"{folder}/sms-agent", mode="0700")
-            ssh.send(secret_key.encode(), f"{folder}/secret-key", mode="0600")
-            ssh.send_file(ca, f"{folder}/ca.pem")
-            words = [f"{folder}/sms-agent", "install", "--bus", bus_url, "--access-key", access_key]
-            words += ["--secret-key-file", f"{folder}/secret-key", "--ca", f"{folder}/ca.pem"]
-            ssh.run(f"TMPDIR={folder} {shlex.join(words)}")
-        finally:
-            ssh.run(f"rm -rf {folder}")
+        """See install_on."""
+        install_on(self.machine.ssh, program, bus_url=bus_url, access_key=access_key, secret_key=secret_key, ca=ca)
 
     def uninstall_agent(self) -> None:
         """Remove the agent from the server."""
@@ -68,3 +59,17 @@ class SourceSide:
         """Stop everything; the disks stay for the comparison."""
         self.customers.stop()
         self.machine.power_off()
+
+
+def install_on(ssh: Ssh, program: Path, *, bus_url: str, access_key: str, secret_key: str, ca: Path) -> None:
+    """Bring the one file to a server and install it there; what was brought is removed again."""
+    folder = ssh.run("mktemp -d /root/sms-agent-XXXXXX").strip()
+    try:
+        ssh.send_file(program, f"{folder}/sms-agent", mode="0700")
+        ssh.send(secret_key.encode(), f"{folder}/secret-key", mode="0600")
+        ssh.send_file(ca, f"{folder}/ca.pem")
+        words = [f"{folder}/sms-agent", "install", "--bus", bus_url, "--access-key", access_key]
+        words += ["--secret-key-file", f"{folder}/secret-key", "--ca", f"{folder}/ca.pem"]
+        ssh.run(f"TMPDIR={folder} {shlex.join(words)}")
+    finally:
+        ssh.run(f"rm -rf {folder}")

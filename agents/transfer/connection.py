@@ -13,7 +13,9 @@ from agents.transfer.frames import Frame, Kind, Payload, control_frame, protocol
 
 STALL_LIMIT_S = 20
 HELLO_TIMEOUT_S = 10
-_CONNECT_TIMEOUT_S = 10
+# Two packets that ask for a connection, the second one after a second: the third would be four seconds late on a link
+# that has just come back.
+_CONNECT_TIMEOUT_S = 3
 _RECEIVE_BUFFER_BYTES = 256 << 10
 _ALERT_S = 2.0
 _ALERT_BYTES = 64 << 10
@@ -41,6 +43,7 @@ class Connection:
     def open(cls, endpoint: tuple[str, int], tls: ssl.SSLContext) -> Connection:
         """Connect to a target. Raises OSError (ssl.SSLError is one)."""
         plain = socket.create_connection(endpoint, timeout=_CONNECT_TIMEOUT_S)
+        plain.settimeout(HELLO_TIMEOUT_S)
         try:
             return cls(tls.wrap_socket(plain))
         except BaseException:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import fields
 from operator import attrgetter
 from pathlib import Path
@@ -47,8 +49,9 @@ CREATE TABLE IF NOT EXISTS chunk (
 CREATE TABLE IF NOT EXISTS frame (sequence INTEGER PRIMARY KEY, wire_bytes INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS fact (name TEXT PRIMARY KEY, value INTEGER NOT NULL);
 """
-# A checkpoint waits for the disk with the lock held, so there are few: at 32 MiB of new pages instead of 4. The
-# cache of 16 MiB holds the pages of the indexes between two commits.
+# A checkpoint waits for the disk with the lock held, so there are few: at 32 MiB of new pages instead of 4. What was
+# committed between two of them is put on disk by sync. The cache of 16 MiB holds the pages of the indexes between two
+# commits.
 _PRAGMAS = (
     "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = 8192; "
     "PRAGMA cache_size = -16384;"
@@ -60,16 +63,19 @@ _LOSE_ENTRIES = (
     "UPDATE entry SET sequence = -1, is_pending = is_pending OR kind = 2, is_partial = is_partial OR block_bytes > 0"
 )
 _COMMIT_BYTES = 8 << 20
+_SYNC_BYTES = 16 << 20
 
 
 class Catalogue:
     """Used by all threads of a session; each method is one step under a lock. commit makes the steps since the
-    last commit permanent together. A kill loses the steps after it, never the file."""
+    last commit permanent together. A kill loses the steps after it, a power cut those after the last sync, neither the
+    file."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._lock = threading.RLock()
         self._uncommitted_bytes = 0
+        self._unsynced_bytes = 0
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         try:
             self._database = sqlite3.connect(path, check_same_thread=False, isolation_level="DEFERRED")
@@ -93,6 +99,21 @@ class Catalogue:
             except sqlite3.Error as error:
                 raise MigrationError(CATALOGUE_DAMAGED, path=self._path, reason=error) from error
 
+    def sync(self) -> None:
+        """Have what was committed outlive a power cut too, once frames of 16 MiB are recorded that would not."""
+        with self._lock:
+            if self._unsynced_bytes < _SYNC_BYTES:
+                return
+            self.commit()
+            self._unsynced_bytes = 0
+        # Nobody else waits for it. A torn end is not taken for a commit: each has a checksum. Where the file system
+        # cannot have a log, each commit has been put on disk.
+        try:
+            with suppress(FileNotFoundError), open(f"{self._path}-wal", "rb") as log:
+                os.fdatasync(log.fileno())
+        except OSError as error:
+            raise MigrationError(CATALOGUE_DAMAGED, path=self._path, reason=error) from error
+
     def new_row(self) -> int:
         """A number for a new entry."""
         with self._lock:
@@ -115,6 +136,7 @@ class Catalogue:
             self._database.executemany("INSERT OR REPLACE INTO chunk VALUES (?, ?, ?, ?)", map(_chunk_values, chunks))
             self._database.execute("INSERT OR REPLACE INTO frame VALUES (?, ?)", (sequence, wire_bytes))
             self._uncommitted_bytes += wire_bytes
+            self._unsynced_bytes += wire_bytes
             if self._uncommitted_bytes >= _COMMIT_BYTES:
                 self.commit()
 

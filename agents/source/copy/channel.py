@@ -31,7 +31,7 @@ from contracts.errors.transfer import CERTIFICATE_EXPIRED, CONNECTION_LOST, HELL
 CREDIT_BYTES = 32 << 20
 CONNECTIONS = 4
 ORDER_STREAM = 1
-_LONGEST_BACKOFF_S = 5.0
+_LONGEST_BACKOFF_S = 1.0
 
 
 class SessionLostError(Exception):

@@ -14,7 +14,7 @@ INTERVAL_S = 0.5
 
 
 class Reporter:
-    """Two reports a second; as many commits, so that a kill costs little."""
+    """Two reports a second; as many commits, so that a kill costs little, and a power cut not much more."""
 
     def __init__(
         self,
@@ -43,5 +43,6 @@ class Reporter:
         while not self._is_stopping.wait(INTERVAL_S):
             self._catalogue.fold_frames(self._channel.durable)
             self._catalogue.commit()
+            self._catalogue.sync()
             channel = self._channel
             self._on_progress(self._tally.progress(bytes_sent=channel.bytes_sent, is_stalled=channel.is_stalled))

@@ -45,7 +45,7 @@ def main() -> None:
         own_paths=(),
         rate_limit_bit_s=settings.get("rate_limit_bit_s"),
         on_progress=lambda progress: print("sent", progress.bytes_sent, flush=True),
-        retry_s=30,
+        retry_s=settings.get("retry_s", 30),
     )
     began = time.monotonic()
     summary = session.copy()

@@ -21,16 +21,17 @@ MIB = 1 << 20
 
 
 class Ends:
-    """Both ends as processes."""
+    """Both ends as processes. within: what each one's command begins with. large: how many files of 30 MiB."""
 
-    def __init__(self, folder: Path, **settings) -> None:
+    def __init__(self, folder: Path, *, within: dict[str, list[str]] | None = None, large: int = 4, **settings) -> None:
+        self.within = within or {}
         authority = Authority()
         with socket.create_server(("127.0.0.1", 0)) as probe:
             port = probe.getsockname()[1]
         self.source, self.target = folder / "source", folder / "target"
         self.target.mkdir()
         random_tree(self.source, random.Random(7), 3000)
-        for number in range(4):
+        for number in range(large):
             (self.source / f"large{number}").write_bytes(os.urandom(30 * MIB))
         self.settings = folder / "settings.json"
         values = {
@@ -46,7 +47,8 @@ class Ends:
         self.processes: list[subprocess.Popen[str]] = []
 
     def start(self, role: str) -> subprocess.Popen[str]:
-        argv = [sys.executable, str(Path(__file__).parent / "run_end.py"), role, str(self.settings)]
+        program = [sys.executable, str(Path(__file__).parent / "run_end.py"), role, str(self.settings)]
+        argv = [*self.within.get(role, ()), *program]
         process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self.processes.append(process)
         if role == "target":
