@@ -107,6 +107,7 @@ def _check_verified(sms: Installation, task_id: str, report: Path) -> None:
     found = json.loads(report.read_text())["report"]
     assert (found["different"], found["missing"], found["extra"], found["changed_since"]) == (0, 0, 0, 0), found
     assert found["files"] > 10_000
+    assert {"/etc", "/usr", "/var", "/data"} <= {each["path"] for each in found["directories"]}
 
 
 def _check_disks(

@@ -80,6 +80,39 @@ def test_every_tampering_is_found_and_named(pair) -> None:
     assert not report.is_equal
 
 
+def test_links_and_rights_planted_on_the_target_are_named(pair) -> None:
+    """Each of them reads as what it stands for: whoever follows links finds no difference."""
+    pair, source, target = pair
+    etc, away = target / "etc", target.parent / "away"
+    away.mkdir()
+    (etc / "same").rename(away / "same")
+    (etc / "same").symlink_to(away / "same")
+    (etc / "planted").symlink_to("/etc/shadow")
+    os.link(etc / "flipped", etc / "planted-too")
+    for name in ("alike", "as well"):
+        (source / "etc" / name).write_bytes(b"the same in two files")
+        os.utime(source / "etc" / name, ns=(1, 1))
+    pair.source.sync(1)
+    (etc / "as well").unlink()
+    os.link(etc / "alike", etc / "as well")
+    os.chmod(etc / "mode", 0o4644)
+    os.setxattr(etc / "xattr", "security.capability", bytes.fromhex("0100000200040000000000000000000000000000"))
+    report = pair.source.verify()
+    found = {item.path: item.what for item in report.different_paths}
+    assert found["/etc/same"] == ("kind",)
+    assert found["/etc/mode"] == ("mode",)
+    assert found["/etc/xattr"] == ("xattrs",)
+    assert found["/etc/flipped"] == found["/etc/alike"] == found["/etc/as well"] == ("hard_link",)
+    assert report.extra_paths == ("/etc/planted", "/etc/planted-too")
+
+    (target / "etc").rename(away / "etc")
+    (target / "etc").symlink_to(away / "etc")
+    moved = pair.source.verify()
+    assert {item.path: item.what for item in moved.different_paths}["/etc"] == ("kind",)
+    assert moved.missing >= 15, "nothing that lies behind a link is the replica's"
+    assert not moved.is_equal
+
+
 def test_untouched_replica_is_equal(pair) -> None:
     pair, _, _ = pair
     report = pair.source.verify()
