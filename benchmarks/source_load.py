@@ -23,6 +23,7 @@ from typing import Final
 
 from benchmarks.rig.authority import Authority
 from benchmarks.rig.copy_end import EndSettings
+from benchmarks.rig.plot import plot_spreads
 from benchmarks.rig.result import Machine, Spread
 from benchmarks.rig.system_tree import make_system_tree
 from contracts.base import Model
@@ -95,9 +96,21 @@ def main(arguments: Sequence[str]) -> int:
     )
     options.output.parent.mkdir(parents=True, exist_ok=True)
     options.output.write_text(result.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    options.output.with_suffix(".svg").write_text(_picture(result), encoding="utf-8")
     for manner, spread in share.items():
         print(f"{manner:8} {spread.median:.3f} of the work without a copy ({spread.min:.3f} to {spread.max:.3f})")
     return 0 if result.is_met else 1
+
+
+def _picture(result: LoadResult) -> str:
+    shown = {"as any": result.share["equal"], "ours": result.share["default"]}
+    about = (
+        f"{len(result.pairs['default'])} pairs of {result.seconds:g} s each; ours: the agent by default, as any: "
+        "as a process like others",
+        f"goal: ours at least {result.goal:g}, {'met' if result.is_met else 'missed'}",
+    )
+    title = "source-load: share of a server's own work that is left beside a copy"
+    return plot_spreads(title, shown, about=about, command=result.command)
 
 
 def _measured(folder: Path, manner: str, options: argparse.Namespace) -> tuple[Pair, ...]:

@@ -1,7 +1,8 @@
-"""A comparison as a picture: bars for the medians, whiskers from the least to the greatest, in SVG."""
+"""Results as pictures: bars for the medians, whiskers from the least to the greatest, in SVG."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Final
 from xml.sax.saxutils import escape
 
@@ -30,13 +31,26 @@ def plot(comparison: Comparison) -> str:
         said = "met" if verdict.is_met else "missed"
         goal = f"{verdict.peer} takes {verdict.measured.median:.2f} times as long"
         parts += _text(10, y, f"{goal}; goal {verdict.goal.times:g} against {verdict.goal.against}: {said}")
+    return _picture(parts, y, comparison.command)
+
+
+def plot_spreads(title: str, rows: Mapping[str, Spread], *, about: Sequence[str], command: str) -> str:
+    """The text of an SVG file with one panel. about: lines under the title."""
+    parts = _text(10, 22, title, size=15)
+    for number, line in enumerate(about):
+        parts += _text(10, 40 + 16 * number, line)
+    y = _panel(parts, _TOP + 16 * len(about), "median, range", rows, 1.0)
+    return _picture(parts, y, command)
+
+
+def _picture(parts: list[str], y: int, command: str) -> str:
     y += 18
-    parts += _text(10, y, comparison.command, size=10)
+    parts += _text(10, y, command, size=10)
     head = f'<svg xmlns="http://www.w3.org/2000/svg" width="{_WIDTH}" height="{y + 14}" font-family="sans-serif">'
     return "\n".join([head, '<rect width="100%" height="100%" fill="white"/>', *parts, "</svg>"]) + "\n"
 
 
-def _panel(parts: list[str], y: int, title: str, rows: dict[str, Spread], unit: float) -> int:
+def _panel(parts: list[str], y: int, title: str, rows: Mapping[str, Spread], unit: float) -> int:
     """Draw the bars; returns where the next thing may begin."""
     parts += _text(10, y, title)
     greatest = max(row.max for row in rows.values()) or 1.0
