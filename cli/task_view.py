@@ -11,7 +11,7 @@ from cli.cutover_view import print_cutover
 from cli.forecast_view import print_forecast
 from cli.network_view import print_network_check
 from cli.output import cell, err, out, print_fields, print_table, size
-from cli.watch import progress_text
+from cli.watch import changes_text, progress_text
 from contracts.layout import TargetLayout
 from contracts.messages.registry import ServerDetails
 from contracts.messages.task import CreateTask, RehearsalView, TaskOptions, TaskView
@@ -33,6 +33,7 @@ def print_task(task: TaskView) -> None:
             "state": task.state,
             "phase": f"{task.phase} {task.step}".strip(),
             "progress": progress_text(task.progress, task.layout) if task.progress else "",
+            "changes": changes_text(task.progress) if task.progress else "",
             "cut over": task.is_cut_over,
             "template": task.template_id,
             "project": task.project_id,

@@ -223,3 +223,11 @@ def progress_text(progress: TransferProgress, layout: TargetLayout) -> str:
     if progress.lag_s is not None:
         return f"{disks}, {size(progress.smoothed_rate_bytes_s)}/s, {progress.lag_s:.1f} s behind{stalled}"
     return f"{disks}, {size(progress.smoothed_rate_bytes_s)}/s, {duration(progress.seconds_left)} left{stalled}"
+
+
+def changes_text(progress: TransferProgress) -> str:
+    """How a sync finds out what has changed; "" while it is not one."""
+    if not progress.round_number:
+        return ""
+    walked = [f"{volume.mount_point} ({volume.walked_because})" for volume in progress.volumes if volume.walked_because]
+    return f"found by walking {', '.join(walked)}" if walked else "told by the source's kernel"

@@ -8,7 +8,7 @@ from contracts.base import Model
 
 
 class SyncForecast(Model):
-    """lag_s: age of the oldest change that the target does not have; where the source cannot tell, since the newest
+    """lag_s: age of the oldest change that the target does not have; where the source does not say, since the newest
     round began. backlog_bytes: of contents that are known and not yet sent.
 
     write_rate_bytes_s: how fast contents change on the source. link_rate_bytes_s: how fast they can be sent, as

@@ -13,7 +13,8 @@ TransferStage = Literal["connecting", "copying", "links", "directories", "settli
 class VolumeProgress(Model):
     """Progress of one file system. bytes_total and files_total start as estimates and are refined by the walk.
 
-    bytes_done counts file contents that need nothing more in this round, sent or found unchanged.
+    bytes_done counts file contents that need nothing more in this round, sent or found unchanged. walked_because: why
+    every entry is looked at, and not only those that the kernel has told to have changed; "" while these are enough.
     """
 
     volume: int
@@ -22,6 +23,7 @@ class VolumeProgress(Model):
     bytes_total: int = 0
     files_done: int = 0
     files_total: int = 0
+    walked_because: str = ""
 
 
 class TransferProgress(Model):
@@ -31,8 +33,8 @@ class TransferProgress(Model):
     smoothed_rate_bytes_s over about ten seconds. seconds_left: None while there is no rate.
     compression_ratio: contents divided by what travelled for them. is_stalled: no sign of life from the
     target for longer than expected, or the link is being re-made. lag_s: age of the oldest change on the source that
-    the target has not on its disk; None where the source's kernel does not tell of changes, and before the target
-    was in step for the first time.
+    the target has not on its disk; where the source's kernel does not tell of changes, the time since the last walk
+    began that has ended. None before the target was in step for the first time.
     """
 
     task_id: str
@@ -83,7 +85,8 @@ class CopySummary(Model):
     bytes_sent: on the wire. bytes_resent: of these, what had been sent before and was lost by an interruption
     (wire bytes; counted from both ends' journals). files_changing: files that changed in each of the attempts
     to read them; the next round takes them again. files_vanished: gone between listing and reading.
-    files_skipped and changing_paths are capped lists, the counts are not. began_at: by the task service's clock.
+    files_skipped and changing_paths are capped lists, the counts are not. began_at: by the task service's clock; of
+    rounds that followed each other, when the last one began. behind_s: of these, how long that was before the end.
     """
 
     round_number: int
@@ -105,6 +108,7 @@ class CopySummary(Model):
     renamed: int = 0
     reconnects: int = 0
     seconds: float = 0.0
+    behind_s: float | None = None
 
 
 class PathDifference(Model):

@@ -37,6 +37,8 @@ from contracts.messages.cutover import CutOver, ReleaseSource
 from contracts.messages.network import CheckNetwork
 
 _TRANSFERS: Final = (CopyVolumes, SyncVolumes, VerifyVolumes, CutOver)
+# Of a continuous sync that is stopped: a target that is gone must not hold the user for longer.
+_LAST_ROUND_S: Final = 10.0
 _C = TypeVar("_C", bound=AgentCommand)
 
 
@@ -151,9 +153,12 @@ class SourceAgent:
 
     async def stop_work(self, command: StopWork) -> AgentResult:
         """Stop what runs for the task, and give the server back to its users."""
+        work = self._running.get(command.task_id)
+        summary = await work.finish_following(within_s=_LAST_ROUND_S) if work else None
         await self._stop(command.task_id)
         TaskFolder(self._state_folder, command.task_id).forget_command()
-        return self._released(command, await self._release(command.task_id, "failed"))
+        released = self._released(command, await self._release(command.task_id, "failed"))
+        return released.model_copy(update={"summary": summary})
 
     async def release_source(self, command: ReleaseSource) -> AgentResult:
         """The cutover has ended."""

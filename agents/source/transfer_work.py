@@ -6,6 +6,7 @@ import asyncio
 import ssl
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from agents.source.bind import view_of
@@ -34,7 +35,7 @@ from contracts.messages.agent import (
 )
 from contracts.messages.cutover import CutOver
 from contracts.speed_limit import SpeedLimit, SpeedLimits
-from contracts.transfer import TransferProgress, VerificationReport
+from contracts.transfer import CopySummary, TransferProgress, VerificationReport
 
 OnProgress = Callable[[AgentProgress], None]
 
@@ -95,6 +96,16 @@ class TransferWork:
             failure = unexpected(command.VERB, command.task_id, error)
         work = self._cutover.work if self._cutover else None
         return result.model_copy(update={"failure": failure, "cutover": work})
+
+    async def finish_following(self, *, within_s: float) -> CopySummary | None:
+        """End a continuous sync with a last round; None where it is none, or does not end in time."""
+        command, session = self.command, self._session
+        if not isinstance(command, SyncVolumes) or not command.is_continuous or session is None:
+            return None
+        session.finish_following()
+        with suppress(TimeoutError):
+            return (await asyncio.wait_for(self.result(), within_s)).summary
+        return None
 
     async def stop(self) -> None:
         """End the work and wait for it; what has been copied stays."""

@@ -272,7 +272,8 @@ class PlanAdaptation(AgentCommand):
 
 
 class StopWork(AgentCommand):
-    """Stop what runs for this task; what has been copied stays and is resumed from."""
+    """Stop what runs for this task; what has been copied stays and is resumed from. Of a sync that is continuous, and
+    ends with a last round in time, answers summary."""
 
     TYPE: ClassVar[str] = "sms.agent.command.stop-work"
     VERB: ClassVar[str] = "stop-work"

@@ -336,7 +336,8 @@ class TaskCreated(Message):
 
 
 class TaskChanged(Message):
-    """Event ``task.<id>.changed``: one for every transition, in the order of version. server_name: for people."""
+    """Event ``task.<id>.changed``: one for every transition, in the order of version. server_name: for people.
+    replica_from: what the source had changed until then is on the target; None before there is a complete copy."""
 
     TYPE: ClassVar[str] = "sms.task.changed"
     KIND: ClassVar[MessageKind] = "event"
@@ -350,3 +351,4 @@ class TaskChanged(Message):
     state: str = ""
     failure: Failure | None = None
     server_name: str = ""
+    replica_from: datetime | None = None

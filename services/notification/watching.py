@@ -6,11 +6,12 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
+from datetime import timedelta
 
 from services.notification.domain.channel import Channel
 from services.notification.domain.ports import Channels, Clock, Watches
 from services.notification.domain.progress import Movement
-from services.notification.domain.watch import Watch, look
+from services.notification.domain.watch import Watch, in_step, look
 from services.notification.handlers import Outbound
 from shared.store import ConflictError, StoreUnavailableError
 from shared.telemetry import log
@@ -57,7 +58,10 @@ class Watcher:
         now_s = time.monotonic()
         quiet_s = self._movement.watch(account, watch, now_s=now_s)
         lag_s = self._movement.lag_s(account, watch.task_id, now_s=now_s)
-        new, told = look(watch, channels, now=self._clock(), quiet_s=quiet_s, lag_s=lag_s)
+        now = self._clock()
+        new, told = look(watch, channels, now=now, quiet_s=quiet_s, lag_s=lag_s)
+        if lag_s is not None:
+            new = in_step(new, now - timedelta(seconds=lag_s))
         if new == watch:
             return
         deliveries = await self._outbound.deliveries(account, told)

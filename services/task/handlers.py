@@ -26,6 +26,7 @@ from services.task.domain.answers import (
     failure_of,
     learn_authority,
     learn_certificate,
+    learn_following,
     learn_from_agent,
     learn_from_provisioner,
 )
@@ -52,8 +53,9 @@ class AnswerHandlers:
         self._progress: dict[str, AgentProgress] = {}
 
     def progress_of(self, task: Task) -> AgentProgress | None:
-        """The newest report of the task's transfer; None after a restart until the next one comes."""
-        return self._progress.get(task.id)
+        """The newest report of the step that runs; None after a restart until the next one comes."""
+        report = self._progress.get(task.id)
+        return report if report is not None and report.epoch == task.epoch else None
 
     def newest_progress(self, task_id: str) -> TransferProgress | None:
         """What it says of the transfer, by the task's id."""
@@ -116,7 +118,7 @@ class AnswerHandlers:
             failure = failure_of(result)
             has_report = result.plan is not None or result.adaptation is not None
             learned = learn_from_agent(task, result) if failure is None or has_report else {}
-            learned |= learn_cutover(task, result, cause.at)
+            learned |= learn_cutover(task, result, cause.at) | learn_following(task, result, cause.at)
             if failure is not None:
                 known = task.model_copy(update=learned)
                 has_stopped = task.step is not None and is_source_step(task.step)

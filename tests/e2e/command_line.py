@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -92,15 +92,15 @@ class Installation:
         """The running processes by name."""
         return {one["name"]: one["pid"] for one in self.ask("status")["services"] if one["pid"]}
 
-    def new_agent(self, root: Path, state: Path) -> Agent:
-        """A source agent for the system mounted at root, not started yet."""
+    def new_agent(self, root: Path, state: Path, *, program: Sequence[str] = (SMS, "agent")) -> Agent:
+        """A source agent for the system mounted at root, not started yet. program: how the agent is called."""
         status, secret = self.ask("status"), self.folder / "secret-key"
         if not self._credential:
             self.run("user", "create", "agents", "--policy", "SMS AgentAccess")
             self._credential = self.ask("credential", "create", "--user", "agents")
             secret.touch(0o600)
             secret.write_text(self._credential["secret_key"])
-        command = [SMS, "agent", "run", "--bus", status["bus_url"], "--ca", status["ca_file"]]
+        command = [*program, "run", "--bus", status["bus_url"], "--ca", status["ca_file"]]
         command += ["--access-key", self._credential["access_key"], "--secret-key-file", str(secret)]
         return Agent([*command, "--root", str(root), "--state", str(state)], self.folder / "agent.log")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 
@@ -87,10 +88,11 @@ class Rounds:
         return bool(racy) or self._catalogue.has_pending(volume)
 
     def _walk(self, volume: CopyVolume) -> None:
-        tracker = self._tracker.of(volume.index)
+        tracker, began_at = self._tracker.of(volume.index), time.monotonic()
         if tracker is not None:
             tracker.begin_walk(self._scope)
         self._round(volume, tracker, None)
+        self._tracker.walked(volume.index, began_at=began_at)
 
     def _round(self, volume: CopyVolume, tracker: VolumeTracker | None, changes: Changes | None) -> None:
         root = _open_volume(volume)

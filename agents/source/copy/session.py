@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ssl
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -128,10 +129,14 @@ class SourceSession:
 
         Raises MigrationError as copy does.
         """
-        return self._run(
-            round_number,
-            lambda lead: Following(lead.rounds, self._tracker, lead.on_round).run(self._is_finishing),
-        )
+        last_at = time.monotonic()
+
+        def work(lead: _Lead) -> None:
+            nonlocal last_at
+            last_at = Following(lead.rounds, self._tracker, lead.on_round).run(self._is_finishing)
+
+        summary = self._run(round_number, work)
+        return summary.model_copy(update={"behind_s": time.monotonic() - last_at})
 
     def finish_following(self) -> None:
         """End follow with the round that is under way and a last one; what is called later is not affected."""
@@ -243,7 +248,7 @@ class SourceSession:
 
     def _new_tally(self, round_number: int) -> Tally:
         tally = Tally(self._task_id, round_number, self._volumes)
-        tally.lag_s = self._tracker.lag_s
+        tally.lag_s, tally.walked_because = self._tracker.lag_s, self._tracker.walked_because
         return tally
 
     def _again(self, tally: Tally) -> Tally:

@@ -37,7 +37,7 @@ class VolumeCount:
     seconds: float = 0.0
     is_walked: bool = False
 
-    def progress(self) -> VolumeProgress:
+    def progress(self, walked_because: str) -> VolumeProgress:
         """The report; totals are the estimate until the walk has seen more, or has ended."""
         size, files = self.bytes_seen, self.files_seen
         if not self.is_walked:
@@ -49,6 +49,7 @@ class VolumeCount:
             bytes_total=max(size, self.bytes_done),
             files_done=self.files_done,
             files_total=max(files, self.files_done),
+            walked_because=walked_because,
         )
 
     def summary(self) -> VolumeSummary:
@@ -68,7 +69,8 @@ class VolumeCount:
 
 @dataclass
 class Tally:
-    """All counts of a call. Threads add under the lock through the methods. lag_s: asked for each report."""
+    """All counts of a call. Threads add under the lock through the methods. lag_s, and walked_because of each volume:
+    asked for each report."""
 
     task_id: str
     round_number: int
@@ -84,6 +86,7 @@ class Tally:
     changing: list[str] = field(default_factory=list)
     skipped: list[SkippedPath] = field(default_factory=list)
     lag_s: Callable[[], float | None] = lambda: None
+    walked_because: Callable[[int], str] = lambda _: ""
 
     def __post_init__(self) -> None:
         self._lock = threading.Lock()
@@ -139,7 +142,7 @@ class Tally:
 
     def progress(self, *, bytes_sent: int, is_stalled: bool) -> TransferProgress:
         """The report now; called by one thread, at regular times."""
-        volumes = tuple(count.progress() for count in self.of.values())
+        volumes = tuple(count.progress(self.walked_because(index)) for index, count in self.of.items())
         now = time.monotonic()
         done, total = sum(v.bytes_done for v in volumes), sum(v.bytes_total for v in volumes)
         interval_s = max(now - self._rate_at, 1e-3)

@@ -17,11 +17,12 @@ _MERGE_S: Final = 0.02
 
 
 class ChangeTracker:
-    """reasons: why a volume is not followed, by mount point; such a one is walked in each round."""
+    """reasons: why a volume is not followed, by its index; such a one is walked in each round."""
 
     def __init__(self) -> None:
         self._volumes: dict[int, VolumeTracker] = {}
-        self.reasons: dict[str, str] = {}
+        self.reasons: dict[int, str] = {}
+        self._walked_at: dict[int, float] = {}
         self._condition = threading.Condition()
         self._has_changes = False
         self._is_closing = False
@@ -30,12 +31,12 @@ class ChangeTracker:
     def follow(self, volumes: Iterable[CopyVolume]) -> None:
         """Begin with those volumes that are not followed yet."""
         for volume in volumes:
-            if volume.index in self._volumes or volume.mount_point in self.reasons:
+            if volume.index in self._volumes or volume.index in self.reasons:
                 continue
             try:
                 self._volumes[volume.index] = VolumeTracker(volume.source_path)
             except OSError as error:
-                self.reasons[volume.mount_point] = error.strerror or str(error)
+                self.reasons[volume.index] = error.strerror or str(error)
         if self._volumes and self._thread is None:
             self._thread = threading.Thread(target=self._run, name="changes", daemon=True)
             self._thread.start()
@@ -61,12 +62,25 @@ class ChangeTracker:
             self._has_changes = True
             self._condition.notify_all()
 
+    def walked(self, volume: int, *, began_at: float) -> None:
+        """A walk of a volume that is not followed has ended; began_at: by the monotonic clock."""
+        self._walked_at[volume] = began_at
+
+    def walked_because(self, volume: int) -> str:
+        """Why every entry of a volume is looked at now, and not only what has changed; "" when that is enough."""
+        tracker = self._volumes.get(volume)
+        if tracker is None:
+            return self.reasons.get(volume, "")
+        return "what has changed is not known" if tracker.needs_walk else ""
+
     def lag_s(self) -> float | None:
-        """Age of the oldest change that is not on the target, over all volumes; None where it is not known."""
+        """Age of the oldest change that is not on the target, over all volumes, and at least since when nobody has
+        looked where changes are not told; None where it is not known."""
         now = time.monotonic()
         lags = [tracker.lag_s(now) for tracker in self._volumes.values()]
+        lags += [now - self._walked_at[volume] if volume in self._walked_at else None for volume in self.reasons]
         known = [lag for lag in lags if lag is not None]
-        return max(known) if known and len(known) == len(lags) and not self.reasons else None
+        return max(known) if known and len(known) == len(lags) else None
 
     def close(self) -> None:
         """End; every volume must be walked when it is followed again."""

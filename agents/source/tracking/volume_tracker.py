@@ -118,6 +118,11 @@ class VolumeTracker:
             self._drain()
             return self._standing is _Standing.IN_STEP and self._changes.count > 0
 
+    @property
+    def needs_walk(self) -> bool:
+        """Whether a walk is under way, or the next round must be one."""
+        return self._standing in {_Standing.OUT, _Standing.WALKING}
+
     def lag_s(self, now: float) -> float | None:
         """Age of the oldest change that is not on the target; None until it was in step for the first time."""
         with self._lock:

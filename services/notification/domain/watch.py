@@ -8,8 +8,8 @@ of the last round that was completed.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
-from typing import Final
+from datetime import datetime, timedelta
+from typing import Any, Final
 
 from contracts.base import Model
 from contracts.errors.task import TASK_STOPPED
@@ -19,6 +19,7 @@ from services.notification.domain.channel import Channel
 from services.notification.domain.notice import Notice
 
 _COPYING: Final = frozenset({"COPY", "SYNC"})
+_KEPT_EVERY: Final = timedelta(minutes=1)
 _ENDED: Final = frozenset({Phase.FINISHED, Phase.DELETED})
 _CUT_SHORT: Final = frozenset({Phase.STOPPING, Phase.PAUSED, Phase.FAILED, Phase.DELETING})
 _MAY_SHOW_A_FAILURE: Final = frozenset({Phase.PAUSED, Phase.FAILED, Phase.LAUNCHED})
@@ -55,7 +56,7 @@ def moved(watch: Watch, event: TaskChanged, at: datetime) -> Watch:
     """The watch after a transition; one that is older than what is known changes nothing."""
     if event.version <= watch.version:
         return watch
-    changes: dict[str, object] = {
+    changes: dict[str, Any] = {
         "server_id": event.server_id,
         "server_name": event.server_name or watch.server_name,
         "version": event.version,
@@ -64,11 +65,22 @@ def moved(watch: Watch, event: TaskChanged, at: datetime) -> Watch:
         "is_active": event.to_phase not in _ENDED,
         **_round(watch, event, at),
     }
+    changes["replica_from"] = _later(changes.get("replica_from", watch.replica_from), event.replica_from)
     if event.from_phase is Phase.CUTTING_OVER and event.to_phase is Phase.LAUNCHED and event.failure is None:
         changes["is_cut_over"] = True
     if event.to_phase in {Phase.SYNCING, Phase.CUTTING_OVER}:
         changes["is_cut_over"] = False
     return watch.model_copy(update=changes)
+
+
+def in_step(watch: Watch, at: datetime) -> Watch:
+    """The watch of a target that has what the source had changed until then, by its own word while it copies.
+
+    Kept now and then only: it is what is known after a restart, and after a sync that was cut short.
+    """
+    if watch.replica_from is not None and at - watch.replica_from < _KEPT_EVERY:
+        return watch
+    return watch.model_copy(update={"replica_from": at})
 
 
 def notices_of(event: TaskChanged, *, key: str, at: datetime) -> list[Notice]:
@@ -143,6 +155,11 @@ def _notice(watch: Watch, topic: Topic, now: datetime, seconds: int, *, is_over:
         phase=watch.phase,
         seconds=seconds,
     )
+
+
+def _later(one: datetime | None, other: datetime | None) -> datetime | None:
+    known = [each for each in (one, other) if each is not None]
+    return max(known) if known else None
 
 
 def _round(watch: Watch, event: TaskChanged, at: datetime) -> dict[str, object]:

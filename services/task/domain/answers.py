@@ -45,6 +45,15 @@ def learn_from_agent(task: Task, result: AgentResult) -> dict[str, Any]:
     return learn(task, result) if learn else {}
 
 
+def learn_following(task: Task, result: AgentResult, at: datetime) -> dict[str, Any]:
+    """The fields that the end of a continuous sync sets: it ends with the answer to the stop."""
+    summary = result.summary
+    if task.step is not Step.STOP_SOURCE or not task.is_following or summary is None or summary.behind_s is None:
+        return {}
+    last = _kept(summary, task.round_number, at - timedelta(seconds=summary.behind_s))
+    return {"rounds": (*task.rounds[-_ROUNDS_KEPT:], last)}
+
+
 def learn_from_provisioner(task: Task, event: ProvisionerEvent) -> dict[str, Any]:
     """The fields that the provisioner's answer to the running step sets."""
     match event:

@@ -31,7 +31,8 @@ def forecast(task: Task, progress: TransferProgress | None, now: datetime) -> Sy
     """None before anything has been copied and while nothing is."""
     if progress is None and not task.rounds:
         return None
-    write, link = write_rate(task.rounds), link_rate(task.rounds, progress)
+    # Rounds that follow each other send no more than what is written, however fast they could.
+    write, link = write_rate(task.rounds), link_rate(task.rounds, None if task.is_following else progress)
     looking_s = _looking_s(task.rounds)
     backlog = max(0, progress.bytes_total - progress.bytes_done) if progress else 0
     last_s = settled_round_s(looking_s, write, link)
@@ -137,8 +138,8 @@ def _looking_s(rounds: Sequence[CopySummary]) -> float | None:
 
 
 def _lag_s(task: Task, progress: TransferProgress | None, now: datetime) -> float | None:
-    """The agent's own word while its kernel tells it of changes: a sync that goes on finishes no round. Otherwise: what
-    had changed when the newest finished round began is on the target."""
+    """The agent's own word while it looks: a sync that goes on finishes no round. Otherwise: what had changed when the
+    newest finished round began is on the target."""
     if progress is not None and progress.lag_s is not None:
         return progress.lag_s
     began = task.rounds[-1].began_at if task.rounds else None

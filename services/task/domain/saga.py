@@ -77,7 +77,8 @@ def act(
         changes |= {"is_cutting_over": False, "is_following": is_continuous}
     if action in {TaskAction.LAUNCH, TaskAction.CUTOVER}:
         changes["is_following"] = False
-    if leg in {Leg.SYNCING, Leg.CUTTING_OVER} and action is not TaskAction.START:
+    has_ended = bool(task.rounds) and task.rounds[-1].round_number == task.round_number
+    if leg in {Leg.SYNCING, Leg.CUTTING_OVER} and (action is not TaskAction.START or has_ended):
         changes["round_number"] = task.round_number + 1
     if action is TaskAction.STOP:
         changes["resume_leg"] = _resume_leg(task)

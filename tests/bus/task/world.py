@@ -70,8 +70,8 @@ def inventory() -> SourceInventory:
 
 class World:
     """fails: command verb to the number of times that it fails before it succeeds. silent: verbs that no agent
-    acknowledges. held: verbs that are acknowledged and never end. heard: what the task service says of tasks, as
-    (what, message)."""
+    acknowledges. held: verbs that are acknowledged and never end. says: by verb, what its results
+    hold besides. heard: what the task service says of tasks, as (what, message)."""
 
     def __init__(self) -> None:
         self.commands: Counter[str] = Counter()
@@ -82,6 +82,7 @@ class World:
         self.is_connected = True
         self.delay_s = 0.0
         self.held: set[str] = set()
+        self.says: dict[str, dict[str, Any]] = {}
         self.certificate_life = timedelta(hours=1)
         self.heard: list[tuple[str, dict[str, Any]]] = []
 
@@ -109,9 +110,17 @@ class World:
         report = FeasibilityReport(result="OK", checks=())
         await self._reply(raw, ServerDetails(server=server, inventory=inventory(), feasibility=report))
 
-    async def report_progress(self, task_id: str, epoch: int, *, wire_rate_bit_s: float, minute_of_day: int) -> None:
-        """The source measures its rate on the wire."""
-        progress = TransferProgress(task_id=task_id, stage="copying", bytes_sent=1)
+    async def report_progress(
+        self,
+        task_id: str,
+        epoch: int,
+        *,
+        wire_rate_bit_s: float | None = None,
+        minute_of_day: int | None = None,
+        lag_s: float | None = None,
+    ) -> None:
+        """The source measures its rate on the wire, and how far behind the target is."""
+        progress = TransferProgress(task_id=task_id, stage="copying", bytes_sent=1, lag_s=lag_s)
         message = AgentProgress(
             task_id=task_id,
             epoch=epoch,
@@ -139,7 +148,7 @@ class World:
             self.fails[verb] -= 1
             result = AgentResult(**known, verb=verb, failure=GONE.failure())
         else:
-            result = AgentResult(**known, verb=verb, **_answers(verb))
+            result = AgentResult(**known, verb=verb, **(_answers(verb) | self.says.get(verb, {})))
         await self._say(agent_status(ACCOUNT, agent_id, "result"), result)
 
     async def _provision(self, raw: Msg) -> None:

@@ -12,7 +12,7 @@ from contracts.transfer import TransferProgress
 from services.notification.domain.channel import Channel
 from services.notification.domain.notice import notification
 from services.notification.domain.progress import Movement
-from services.notification.domain.watch import Watch, look, moved, notices_of
+from services.notification.domain.watch import Watch, in_step, look, moved, notices_of
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 GONE = TARGET_UNKNOWN.failure(kind="target", id="t\r\nBcc: x@evil.example", target_id="t")
@@ -157,6 +157,29 @@ def test_a_round_that_was_cut_short_leaves_the_replica_as_old_as_it_was() -> Non
     syncing = moved(launched(), changed(5, Phase.SYNCING, Phase.SYNCING, "SYNC"), after(5000))
     paused = moved(syncing, changed(6, Phase.SYNCING, Phase.PAUSED, failure=GONE), after(5060))
     assert paused.replica_from == NOON
+
+
+def test_a_target_that_is_in_step_is_as_young_as_its_source_says_also_after_the_end_of_that() -> None:
+    syncing = moved(launched(), changed(5, Phase.SYNCING, Phase.SYNCING, "SYNC"), after(200))
+    syncing = in_step(syncing, after(9000))
+    assert in_step(syncing, after(9030)) == syncing, "kept now and then only"
+    hourly = [channel(lag_above_s=3600)]
+    cut_short = moved(syncing, changed(6, Phase.SYNCING, Phase.PAUSED, failure=GONE), after(9100))
+    assert look(cut_short, hourly, now=after(9200), quiet_s=0)[1] == []
+    stopping = moved(syncing, changed(6, Phase.SYNCING, Phase.STOPPING, "STOP_SOURCE", failure=STOPPED), after(9100))
+    stopped = changed(7, Phase.STOPPING, Phase.PAUSED, failure=STOPPED, replica_from=after(9101))
+    assert moved(stopping, stopped, after(9102)).replica_from == after(9101)
+
+
+def test_a_lag_that_was_told_ends_with_the_sync_that_has_caught_up() -> None:
+    hourly = [channel(lag_above_s=3600)]
+    syncing = moved(launched(), changed(5, Phase.SYNCING, Phase.SYNCING, "SYNC"), after(200))
+    behind, told = look(syncing, hourly, now=after(5000), quiet_s=0, lag_s=4000)
+    assert [(notice.topic, notice.is_over) for _, notice in told] == [("lag", False)]
+    stopping = moved(behind, changed(6, Phase.SYNCING, Phase.STOPPING, "STOP_SOURCE", failure=STOPPED), after(5001))
+    stopped = changed(7, Phase.STOPPING, Phase.PAUSED, failure=STOPPED, replica_from=after(5005))
+    _, told = look(moved(stopping, stopped, after(5010)), hourly, now=after(5011), quiet_s=0)
+    assert [(notice.topic, notice.is_over, notice.seconds) for _, notice in told] == [("lag", True, 6)]
 
 
 def test_after_the_cutover_nobody_asks_for_the_age_of_the_replica() -> None:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
 from contracts.cutover import CommandOutcome, CutoverSettings, CutoverWork, SourceCommand
@@ -7,8 +9,9 @@ from contracts.errors import ErrorCode, MigrationError
 from contracts.messages.agent import AgentResult
 from contracts.messages.task import Phase, TaskAction
 from contracts.transfer import CopySummary
-from services.task.domain.answers import learn_from_agent
+from services.task.domain.answers import learn_following, learn_from_agent
 from services.task.domain.cutover import cut_over, learn_cutover
+from services.task.domain.forecast import forecast
 from services.task.domain.instructions import agent_command, service_command
 from services.task.domain.phases import ACTIONS, LEGS, Leg, Step
 from services.task.domain.saga import act, allowed_actions, fail, skip, succeed
@@ -315,3 +318,25 @@ def test_a_continuous_sync_goes_on_until_something_else_is_asked_for() -> None:
     assert run(ask(following, TaskAction.CUTOVER))[0].is_cut_over
     stopped, _ = run(ask(following, TaskAction.STOP))
     assert stopped.phase is Phase.PAUSED
+    assert wanted(ask(stopped, TaskAction.START)) == (1, True, False), "that round has not ended"
+
+
+def test_a_continuous_sync_that_is_stopped_says_until_when_the_target_is_in_step() -> None:
+    following = act(launched(), TaskAction.SYNC, cause(0), has_consent=True, overwrite_target=False, is_continuous=True)
+    stopping = ask(run(following, until=Step.SYNC)[0], TaskAction.STOP)
+    assert stopping.step is Step.STOP_SOURCE
+    summary = CopySummary(round_number=1, seconds=7200, bytes_content=9, behind_s=3)
+    result = AgentResult(task_id="t1", epoch=stopping.epoch, verb="stop-work", summary=summary)
+    learned_here = learn_following(stopping, result, cause(120).at)
+    assert learned_here["rounds"][-1].began_at == cause(120).at - timedelta(seconds=3)
+    stopped = succeed(stopping, cause(120), **learned_here)
+    assert stopped.phase is Phase.PAUSED
+    found = forecast(stopped, None, cause(121).at)
+    assert found is not None
+    assert found.lag_s == 63
+    resumed, _ = run(ask(stopped, TaskAction.START), until=Step.SYNC)
+    command = agent_command(resumed)
+    assert command is not None
+    assert (command.message.round_number, command.message.is_continuous) == (2, True)  # type: ignore[attr-defined]
+    without = result.model_copy(update={"summary": None})
+    assert learn_following(stopping, without, cause(120).at) == {}, "a source that could not say it"

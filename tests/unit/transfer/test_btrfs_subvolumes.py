@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 from collections.abc import Callable, Mapping
@@ -14,9 +15,12 @@ from transfer_kit import TASK, Authority, differences, set_flags, snapshot
 from agents.source.bind import private_roots, view_of
 from agents.source.copy.session import SourceSession
 from agents.source.inventory import collect
+from agents.source.tracking.fanotify import Notifier
 from agents.source.tracking.tracker import ChangeTracker
+from agents.source.tracking.volume_tracker import VolumeTracker
 from agents.target.disks import PreparedDisks
 from agents.target.receive.server import TargetServer
+from agents.transfer.paths import open_root
 from agents.transfer.tls import source_context, target_context
 from contracts.errors import MigrationError
 from contracts.layout import TargetLayout
@@ -157,7 +161,9 @@ class Copy:
             summary = source.copy()
             assert not tracker.reasons
             change()
-            source.sync(1, by_changes=True)
+            looked = source.sync(1, by_changes=True)
+            assert 0 < looked.files_total < summary.files_total, "of each subvolume only what has changed"
+            assert not any(tracker.walked_because(view.index) for view in self.views)
             return summary, source.verify()
         finally:
             tracker.close()
@@ -192,6 +198,24 @@ def test_subvolumes_of_a_suse_root_are_made_again_and_hold_the_same(tmp_path: Pa
     incompressible = 3 * MIB + 3 * MIB + 2 * MIB + 1_600_000
     assert incompressible <= int(data.rpartition("used=")[2]) < incompressible + 600_000
     target.disks.detach()
+    source.unmount()
+
+
+@in_private_namespace
+def test_changes_of_a_subvolume_are_told_by_a_mount_of_all_of_the_file_system(tmp_path: Path) -> None:
+    source = Suse(tmp_path)
+    plain = Notifier()
+    root = open_root(str(source.root / "home"))
+    with pytest.raises(OSError, match=os.strerror(errno.EXDEV)):
+        plain.watch(root)
+    os.close(root)
+    plain.close()
+    tracker = VolumeTracker(str(source.root / "home"))
+    tracker.begin_walk(("scope",))
+    tracker.confirm({})
+    (source.root / "home/told").write_text("by the kernel")
+    assert tracker.collect()
+    tracker.close()
     source.unmount()
 
 

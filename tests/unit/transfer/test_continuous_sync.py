@@ -153,7 +153,9 @@ def test_lost_events_and_a_new_agent_cost_a_walk_and_nothing_else(pair: Tracked,
         (source / f"burst{number}").write_bytes(b"b")
     time.sleep(0.3)
     monkeypatch.undo()
+    assert pair.tracker.walked_because(0)
     walked = pair.sync_and_compare(1)
+    assert not pair.tracker.walked_because(0)
     assert walked.files_total > 400
     assert pair.sync_and_compare(2).files_total < 400
 
@@ -197,14 +199,20 @@ def test_kernel_without_handles_is_walked(tmp_path: Path, monkeypatch) -> None:
     try:
         (tmp_path / "source/file").write_bytes(b"one")
         pair.source.copy()
-        assert pair.tracker.reasons == {"/": os.strerror(errno.EINVAL)}
+        assert pair.tracker.reasons == {0: os.strerror(errno.EINVAL)}
         (tmp_path / "source/file").write_bytes(b"other")
         assert pair.sync_and_compare(1).files_sent == 1
-        assert pair.progress[-1].lag_s is None
+        assert pair.progress[-1].volumes[0].walked_because == os.strerror(errno.EINVAL)
+        time.sleep(1.5)
         finish = pair.follow()
         (tmp_path / "source/file").write_bytes(b"third")
-        finish()
+        summary = finish()
         assert (tmp_path / "target/file").read_bytes() == b"third"
+        lag_s = pair.progress[-1].lag_s
+        assert lag_s is not None
+        assert lag_s < 1.5, "since the last walk that has ended began"
+        assert summary.behind_s is not None
+        assert 0 < summary.behind_s < summary.seconds + 1
     finally:
         pair.close()
 
@@ -234,6 +242,7 @@ def test_churn_ends_equal_after_a_quiet_moment(pair: Tracked, pytestconfig: pyte
     lags = [report.lag_s for report in pair.progress if report.lag_s is not None]
     assert max(lags) < 10
     assert lags[-1] < 2
+    assert {volume.walked_because for report in pair.progress[-3:] for volume in report.volumes} == {""}
 
 
 @pytest.mark.parametrize("part", range(4))

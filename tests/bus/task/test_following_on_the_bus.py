@@ -1,0 +1,81 @@
+"""A continuous sync as its user sees it: the source's own word on the lag while it goes on, and none of it after."""
+
+from __future__ import annotations
+
+import asyncio
+
+from contracts.forecast import SyncForecast
+from contracts.messages.reply import Accepted
+from contracts.messages.task import ActOnTask, CreateTask, Phase, TaskAction, TaskView
+from contracts.transfer import CopySummary
+from services.task.bootstrap import COLLECTIONS, wire
+from services.task.settings import TaskSettings
+from tests.bus.conftest import Bench, eventually
+from tests.bus.task.test_task_settings import User
+from tests.bus.task.world import World
+
+LAG_S = 0.25
+
+
+async def following(user: User, world: World) -> TaskView:
+    """A launched task whose source has begun a sync that goes on, and says how far behind the target is."""
+    request = CreateTask(idempotency_key="k1", server_id="s1", starts_at_once=True)
+    task_id = (await user.ask("create", request, Accepted)).id
+    await user.until(task_id, lambda view: view.phase is Phase.LAUNCHED)
+    world.held.add("sync")
+    await act(user, task_id, TaskAction.SYNC, is_continuous=True)
+    await eventually(lambda: world.commands["sync"] == 1)
+    assert world.last_commands["sync"]["is_continuous"]
+    epoch = world.last_commands["sync"]["epoch"]
+
+    def in_step(view: TaskView) -> bool:
+        return view.forecast is not None and view.forecast.lag_s == LAG_S
+
+    async with asyncio.timeout(10):
+        while True:
+            await world.report_progress(task_id, epoch, lag_s=LAG_S)
+            if in_step(view := await user.show(task_id)):
+                return view
+
+
+async def act(user: User, task_id: str, action: TaskAction, **more: bool) -> None:
+    await user.ask("act", ActOnTask(idempotency_key=f"{action}", task_id=task_id, action=action, **more), Accepted)
+
+
+def forecast(view: TaskView) -> SyncForecast:
+    assert view.forecast is not None
+    return view.forecast
+
+
+async def test_a_stopped_sync_leaves_the_target_as_old_as_its_last_round(
+    bench: Bench, settings: TaskSettings, world: World
+) -> None:
+    summary = CopySummary(round_number=1, seconds=7200, behind_s=40, files_sent=5)
+    world.says["stop-work"] = {"summary": summary}
+    async with bench.running(settings, wire, COLLECTIONS) as context:
+        user = User(context.bus)
+        view = await following(user, world)
+        await act(user, view.id, TaskAction.STOP)
+        stopped = await user.until(view.id, lambda view: view.phase is Phase.PAUSED)
+    assert stopped.progress is None
+    assert [each.files_sent for each in stopped.rounds] == [3, 5]
+    lag_s = forecast(stopped).lag_s
+    assert lag_s is not None
+    assert 40 <= lag_s < 60
+    told = [message["replica_from"] for what, message in world.heard if what == "changed"]
+    assert told[0] is None
+    assert told[-1] == stopped.rounds[-1].model_dump(mode="json")["began_at"]
+
+
+async def test_a_launch_ends_a_sync_and_what_it_said_of_the_lag(
+    bench: Bench, settings: TaskSettings, world: World
+) -> None:
+    async with bench.running(settings, wire, COLLECTIONS) as context:
+        user = User(context.bus)
+        view = await following(user, world)
+        world.held = {"adapt-layer"}
+        await act(user, view.id, TaskAction.LAUNCH)
+        adapting = await user.until(view.id, lambda view: view.step == "ADAPT")
+        assert world.last_commands["sync"]["is_continuous"] is False
+        assert adapting.progress is None, "what a step that has ended said is not said of another one"
+        assert forecast(adapting).lag_s != LAG_S
