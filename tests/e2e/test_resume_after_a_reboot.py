@@ -122,6 +122,10 @@ def test_resume_of_a_copy_whose_source_server_starts_anew(
     interrupt: Callable[[SourceMachine], None],
 ) -> None:
     server = sms.await_server(timeout_s=180)
+    resident = [int(line) for line in machine.ssh.run("ps -o rss= -C sms-agent").split()]
+    note(
+        f"the agent at rest: {max(resident) / 1024:.0f} MiB resident, {sum(resident) / 1024:.0f} with what unpacked it"
+    )
     options = [word for name in ("usr", "boot", "var", "srv") for word in ("--option", f"exclude=/{name}")]
     options += ["--option", f"rate-limit={RATE}"]
     task_id = sms.ask("task", "create", "--server", server, *options, "--start", "--yes")["id"]

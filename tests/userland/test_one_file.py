@@ -18,6 +18,8 @@ from tests.userland.test_userland import OLD_KERNELS, as_old_kernel
 pytestmark = [pytest.mark.long, pytest.mark.root, pytest.mark.timeout(900)]
 
 LARGEST_BYTES = 40 << 20
+# Of the agent that waits for its bus, what unpacked it included.
+LARGEST_RESIDENT_MIB = 100
 # The oldest that a mirror still has, and their C libraries: the agent is built with 2.36.
 UBUNTU = "http://archive.ubuntu.com/ubuntu"
 USERLANDS = {"bullseye": "2.31", "xenial": "2.23"}
@@ -39,7 +41,9 @@ list >before
 INSTALL="install --bus tls://127.0.0.1:9 --access-key AK --secret-key-file secret --ca ca.pem"
 ./sms-agent $INSTALL
 await_agent
+sleep 5
 first=$(pid_of)
+for each in $(grep -l -a '^{PROGRAM}.run' /proc/[0-9]*/cmdline); do cat "$(dirname "$each")/smaps_rollup"; done >memory
 /etc/init.d/sms-agent status
 list >installed
 echo kept >/var/lib/sms-agent/mark
@@ -140,7 +144,10 @@ def test_userland_without_systemd_is_as_before_after_install_upgrade_and_uninsta
         for which in ("before", "installed", "upgraded", "after")
     )
     own = {line.split()[0] for line in installed - before}
-    print(f"{name}: {len(own)} paths while it is installed")  # noqa: T201 - the figure is reported
+    memory = [line.split() for line in (tree / FOLDER[1:] / "memory").read_text().splitlines()]
+    resident_mib = sum(int(words[1]) for words in memory if words[0] == "Pss:") / 1024
+    print(f"{name}: {resident_mib:.0f} MiB resident, {len(own)} paths")  # noqa: T201 - the figures are reported
+    assert 10 < resident_mib < LARGEST_RESIDENT_MIB
     assert {"/etc/init.d/sms-agent", "/etc/sms-agent/config.json", PROGRAM} <= own
     assert all("sms-agent" in path for path in own), own
     assert {line.split()[0] for line in upgraded ^ installed if "/sms-agent/unpacked/" not in line} <= {
