@@ -9,18 +9,14 @@ import socket
 import subprocess
 import time
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final
 
+from agents.host.acceleration import Accelerator, accelerator_arguments
 from demo.source_image import SourceImage
 from demo.ssh import RemoteCommandError, Ssh
 
 SSH_PORT: Final = 22
 ORDER_PORT: Final = 8080
-_ACCELERATOR: Final = {
-    "kvm": ["-accel", "kvm", "-cpu", "host"],
-    "tcg": ["-accel", "tcg,thread=multi", "-cpu", "max"],
-}
-Accelerator = Literal["kvm", "tcg"]
 
 
 class SourceMachine:
@@ -87,8 +83,19 @@ class SourceMachine:
         return self.console.read_bytes() if self.console.exists() else b""
 
     def _arguments(self) -> list[str]:
-        argv = ["qemu-system-x86_64", "-name", "sms-demo-source", "-machine", "pc", *_ACCELERATOR[self._accelerator]]
-        argv += ["-smp", "2", "-m", "1024", "-nodefaults", "-display", "none", "-rtc", "base=utc"]
+        argv = ["qemu-system-x86_64", "-name", "sms-demo-source", "-machine", "pc"]
+        argv += [
+            *accelerator_arguments(self._accelerator),
+            "-smp",
+            "2",
+            "-m",
+            "1024",
+            "-nodefaults",
+            "-display",
+            "none",
+            "-rtc",
+            "base=utc",
+        ]
         argv += ["-device", "virtio-rng-pci", "-serial", f"file:{self.console}"]
         for overlay in self.overlays:
             argv += ["-drive", f"file={overlay},format=qcow2,if=virtio,cache=writeback,discard=unmap"]
@@ -102,8 +109,17 @@ def choose_accelerator(image: SourceImage, folder: Path, *, timeout_s: float = 2
     if not os.access("/dev/kvm", os.R_OK | os.W_OK):
         return "tcg", "/dev/kvm cannot be opened"
     console = folder / "probe.log"
-    argv = ["qemu-system-x86_64", "-machine", "pc", *_ACCELERATOR["kvm"], "-smp", "2", "-m", "256", "-nodefaults"]
-    argv += ["-display", "none", "-no-reboot", "-serial", f"file:{console}", "-kernel", str(image.kernel)]
+    argv = ["qemu-system-x86_64", "-machine", "pc", *accelerator_arguments("kvm"), "-smp", "2", "-m", "256"]
+    argv += [
+        "-nodefaults",
+        "-display",
+        "none",
+        "-no-reboot",
+        "-serial",
+        f"file:{console}",
+        "-kernel",
+        str(image.kernel),
+    ]
     argv += ["-append", "console=ttyS0 panic=-1"]
     process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:

@@ -9,12 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from agents.host.acceleration import accelerator_arguments
 from contracts.messages.agent import AttachedDisk
 from tests.e2e.adaptation_source import TARGET_MAC
-
-# Without instructions that fill and copy memory by the byte: TCG does one byte at a time, and a guest on a busy machine
-# stood for minutes in clear_page_erms, on both processors.
-_CPU = "max,-erms,-fsrm"
 
 
 class Machine:
@@ -26,7 +23,7 @@ class Machine:
         with self.console.open("wb") as log:
             self.process = subprocess.Popen(
                 [
-                    *("qemu-system-x86_64", "-accel", "tcg,thread=multi", "-cpu", _CPU, "-smp", "2", "-m", "768"),
+                    *("qemu-system-x86_64", *accelerator_arguments("tcg"), "-smp", "2", "-m", "768"),
                     *("-display", "none", "-monitor", "none", "-serial", "stdio", "-no-reboot", *drives),
                     *("-nic", f"user,model=virtio-net-pci,mac={TARGET_MAC}"),
                     *(uefi_firmware(folder) if is_uefi else ()),

@@ -32,10 +32,12 @@ class JoinedDevice:
         try:
             command = ["dmsetup", "create", *(["--readonly"] if is_read_only else []), name]
             run_program(command, disk=label, input_text=joined_table(pieces), environment=_ENVIRONMENT)
-            self._fd = os.open(self.path, (os.O_RDONLY if is_read_only else os.O_RDWR) | os.O_CLOEXEC)
+            try:
+                self._fd = os.open(self.path, (os.O_RDONLY if is_read_only else os.O_RDWR) | os.O_CLOEXEC)
+            finally:
+                # With the last user the kernel takes it away, also of an agent that was killed.
+                run_program(["dmsetup", "remove", "--deferred", name], disk=label, environment=_ENVIRONMENT)
             self.device_number = os.fstat(self._fd).st_rdev
-            # With the last user the kernel takes it away, also of an agent that was killed.
-            run_program(["dmsetup", "remove", "--deferred", name], disk=label, environment=_ENVIRONMENT)
             if not self.path.exists():
                 os.mknod(self.path, stat.S_IFBLK | 0o600, self.device_number)
         finally:
