@@ -20,7 +20,7 @@ from tests.api.sdk.recording import RecordingClient, all_operations
 from tests.e2e.command_line import Installation, kill, running_agent, running_installation, wait_for
 from tests.e2e.source_disks import MountedSource
 
-pytestmark = [pytest.mark.root, pytest.mark.boot]
+pytestmark = [pytest.mark.root, pytest.mark.boot, pytest.mark.long]
 MBIT = 1_000_000
 SLOW_MBIT_S = 16
 
