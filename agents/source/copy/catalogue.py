@@ -8,7 +8,8 @@ import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import fields
-from operator import attrgetter
+from itertools import groupby
+from operator import attrgetter, itemgetter
 from pathlib import Path
 
 from agents.source.copy.rows import STAGED_PARENT, UNHELD, ChunkRow, Row
@@ -22,14 +23,18 @@ _chunk_values = attrgetter(*(field.name for field in fields(ChunkRow)))
 _COLUMNS = tuple({"row": "id", "round_number": "round"}.get(field.name, field.name) for field in fields(Row))
 _SELECT = f"SELECT {', '.join(_COLUMNS)} FROM entry "  # noqa: S608 - our own field names
 _SELECT_HELD = (
-    "SELECT name, kind != 2 AND sequence != -1 AND NOT (is_racy OR is_partial OR is_pending), inode, size, mtime_ns, "
-    "ctime_ns, id FROM entry WHERE parent = ? AND parent >= 0"
+    "SELECT parent, id, name, CASE WHEN kind != 2 AND sequence != -1 AND NOT (is_racy OR is_partial OR is_pending) "
+    "THEN inode END, size, mtime_ns, ctime_ns FROM entry WHERE parent >= 0 AND parent "
 )
-Held = tuple[int, int, int, int, int, int]
-"""Whether the target certainly holds an entry that is no directory; its inode, size, mtime, ctime and row."""
+Held = tuple[int, int, bytes, int | None, int, int, int]
+"""Directory, row, name, inode (None unless the target certainly holds it, and for directories), size, mtime, ctime."""
 _UPSERT = (
     f"INSERT INTO entry ({', '.join(_COLUMNS)}) VALUES ({', '.join('?' * len(_COLUMNS))}) "  # noqa: S608 - as above
     f"ON CONFLICT (id) DO UPDATE SET {', '.join(f'{name} = excluded.{name}' for name in _COLUMNS[1:])}"
+)
+_SET_GENERATION = (
+    "INSERT INTO directory VALUES (?, ?) ON CONFLICT (row) DO UPDATE SET generation = excluded.generation "
+    "WHERE generation != excluded.generation"
 )
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS entry (
@@ -69,13 +74,14 @@ _SYNC_BYTES = 16 << 20
 class Catalogue:
     """Used by all threads of a session; each method is one step under a lock. commit makes the steps since the
     last commit permanent together. A kill loses the steps after it, a power cut those after the last sync, neither the
-    file."""
+    file. moves: grows with each entry that leaves its place."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._lock = threading.RLock()
         self._uncommitted_bytes = 0
         self._unsynced_bytes = 0
+        self.moves = 0
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         try:
             self._database = sqlite3.connect(path, check_same_thread=False, isolation_level="DEFERRED")
@@ -142,7 +148,8 @@ class Catalogue:
 
     def root(self, volume: int) -> Row | None:
         """The row of a volume's root directory."""
-        return next(iter(self._rows("WHERE parent = 0 AND parent >= 0 AND volume = ?", volume)), None)
+        # The sign keeps SQLite from looking through all of the volume by its index of inodes.
+        return next(iter(self._rows("WHERE parent = 0 AND parent >= 0 AND +volume = ?", volume)), None)
 
     def children(self, directory: int) -> dict[bytes, Row]:
         """The entries of a directory by name."""
@@ -155,10 +162,23 @@ class Catalogue:
         """
         with self._lock:
             if names is None:
-                return {item[0]: item[1:] for item in self._database.execute(_SELECT_HELD, (directory,))}
-            query = _SELECT_HELD + " AND name = ?"
+                return {item[2]: item for item in self._database.execute(_SELECT_HELD + "= ?", (directory,))}
+            query = _SELECT_HELD + "= ? AND name = ?"
             found = (self._database.execute(query, (directory, name)).fetchone() for name in names)
-            return {item[0]: item[1:] for item in found if item}
+            return {item[2]: item for item in found if item}
+
+    def held_in(self, directories: Sequence[int], *, limit: int) -> dict[int, dict[bytes, Held]]:
+        """`held` of several directories; those with the smallest numbers, where all have more entries than a limit."""
+        found: dict[int, dict[bytes, Held]] = {directory: {} for directory in directories}
+        query = f"{_SELECT_HELD} IN ({', '.join('?' * len(directories))}) ORDER BY parent"
+        count = 0
+        with self._lock:
+            for directory, items in groupby(self._database.execute(query, directories), itemgetter(0)):
+                if count > limit:
+                    return {number: held for number, held in found.items() if number < directory}
+                held = found[directory] = {item[2]: item for item in items}
+                count += len(held)
+        return found
 
     def rows(self, numbers: Sequence[int]) -> dict[bytes, Row]:
         """Rows by the names of their entries, which are of one directory."""
@@ -184,7 +204,7 @@ class Catalogue:
     def set_generation(self, directory: int, generation: int) -> None:
         """Note that all entries of a directory are looked at."""
         with self._lock:
-            self._database.execute("INSERT OR REPLACE INTO directory VALUES (?, ?)", (directory, generation))
+            self._database.execute(_SET_GENERATION, (directory, generation))
 
     def racy(self, volume: int, *, before_ns: int, limit: int) -> list[Row]:
         """Some entries, directories aside, that may have changed unseen when they were read, and not since a time."""
@@ -244,12 +264,14 @@ class Catalogue:
     def move(self, number: int, parent: int, name: bytes) -> None:
         """Give an entry another place (parent STAGED_PARENT: kept aside)."""
         with self._lock:
+            self.moves += 1
             self._database.execute("UPDATE entry SET parent = ?, name = ? WHERE id = ?", (parent, name, number))
 
     def forget(self, number: int) -> None:
         """Remove a row with everything below it."""
         waiting = [number]
         with self._lock:
+            self.moves += 1
             while waiting:
                 batch, waiting = waiting[-_BATCH:], waiting[:-_BATCH]
                 marks = ", ".join("?" * len(batch))
@@ -331,7 +353,10 @@ class Catalogue:
         """Mark what frames in the given ranges (inclusive) carried as not held; returns their wire bytes."""
         lost = 0
         with self._lock:
+            greatest = self.last_sequence()
             for first, last in ranges:
+                if first > greatest:
+                    continue  # no row has one of these, and to find that out takes a look at each
                 between = "WHERE sequence BETWEEN ? AND ?"
                 query = f"SELECT coalesce(sum(wire_bytes), 0) FROM frame {between}"  # noqa: S608 - constant
                 lost += int(self._database.execute(query, (first, last)).fetchone()[0])

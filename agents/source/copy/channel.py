@@ -97,6 +97,11 @@ class Channel:
         return not self._is_up or time.monotonic() - self._last_sign > STALL_LIMIT_S / 2
 
     @property
+    def bytes_kept(self) -> int:
+        """What has been sent and is not yet acknowledged as applied."""
+        return self._kept_bytes
+
+    @property
     def durable(self) -> int:
         """The last durable watermark of this session; 0 until the target has named one.
 

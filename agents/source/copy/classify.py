@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Collection
 from dataclasses import dataclass, field
+from operator import attrgetter
 
 from agents.source.copy.catalogue import Held
 from agents.source.copy.exclusions import LOST_AND_FOUND
@@ -20,6 +20,8 @@ from agents.transfer.paths import join, split
 
 _SMALL_BYTES = 64 << 10
 _SUBVOLUME_STUB = 2
+# As Held has it. One that has to be wrapped (see signed) differs, and is then compared with its row.
+_identity = attrgetter("st_ino", "st_size", "st_mtime_ns", "st_ctime_ns")
 Place = tuple[int, bytes]
 """A name, by the row of its directory."""
 
@@ -59,18 +61,17 @@ class Classifier:
         directory: OpenDirectory,
         row: Row,
         listing: Listing,
+        held: dict[bytes, Held],
         *,
-        is_known: bool,
-        names: Collection[bytes] | None = None,
+        is_tracked: bool,
     ) -> Findings:
-        """Compare a directory as it was listed with the catalogue; names: only those are listed, None for all.
+        """Compare a directory as it was listed with the catalogue. held: what that has of the same names; this call
+        takes from it. is_tracked: only some names were listed.
 
         Changes of the tree are sent before this returns, as far as anything in this directory depends on them.
         """
-        is_tracked = names is not None
-        held = self._catalogue.held(row.row, names) if is_known else {}
         present = self._list(directory, listing, held, is_tracked=is_tracked)
-        known = self._catalogue.rows([item[-1] for item in held.values()])
+        known = self._catalogue.rows([item[1] for item in held.values()])
         gone = self._gone(directory, present, known)
         for old in gone:
             self._context.restructuring.stage(old, join(directory.path, old.name))
@@ -103,35 +104,40 @@ class Classifier:
     ) -> list[_Present]:
         """What is there and may have changed; what certainly has not is only counted, and taken out of held."""
         context = self._context
-        present = []
+        entries, others = listing.entries, []
         files = size = 0
-        has_exclusions = not context.exclusions.is_none(directory.path)
-        for name, state in listing.entries:
-            reason = context.exclusions.reason(directory.path, name) if has_exclusions else None
-            if reason:
-                if not is_tracked:
-                    self._skip(directory, name, reason)
-                continue
-            if state is None:
-                if not is_tracked:
-                    context.tally.vanish()
-                continue
+        if not context.exclusions.is_none(directory.path):
+            entries = [item for item in entries if not self._is_excluded(directory, item[0], is_tracked=is_tracked)]
+        # Most entries of a round end here: what is done for each of them is what a round costs.
+        for item in entries:
+            known = held.get(item[0])
+            if known is not None and known[3:] == _identity(item[1]):
+                del held[item[0]]
+                files += 1
+                if stat.S_ISREG(item[1].st_mode):
+                    size += item[1].st_size
+            else:
+                others.append(item)
+        context.tally.seen(directory.volume, size, files=files)
+        context.tally.done(directory.volume, files=files, size=size)
+        for _ in range(listing.vanished):
+            context.tally.vanish()
+        present = []
+        for name, state in sorted(others):
+            kind = kind_of(state.st_mode)
             if state.st_dev != context.device and self._is_subvolume(directory, name, state):
                 continue
-            item = held.get(name)
-            if item is not None and item[0] and item[1:5] == _identity(state):
-                del held[name]
-                files += 1
-                size += state.st_size if stat.S_ISREG(state.st_mode) else 0
-                continue
-            kind = kind_of(state.st_mode)
             if kind is None:
                 self._skip(directory, name, "socket")
             elif not self._is_left_out(directory, name, kind):
                 present.append(_Present(name, kind, state))
-        context.tally.seen(directory.volume, size, files=files)
-        context.tally.done(directory.volume, files=files, size=size)
         return present
+
+    def _is_excluded(self, directory: OpenDirectory, name: bytes, *, is_tracked: bool) -> bool:
+        reason = self._context.exclusions.reason(directory.path, name)
+        if reason and not is_tracked:
+            self._skip(directory, name, reason)
+        return reason is not None
 
     def _skip(self, directory: OpenDirectory, name: bytes, reason: str) -> None:
         path = shown(self._context.volume.mount_point, join(directory.path, name))
@@ -266,8 +272,3 @@ def _is_small(entry: _Present) -> bool:
     """Whether a file is sent anew in less time than a move takes, which waits for the target: measured at 200
     operations/s, 40 of them renames, the moves alone made the rounds take longer than what they had to send."""
     return entry.kind is EntryKind.REGULAR and entry.state.st_nlink == 1 and entry.state.st_size <= _SMALL_BYTES
-
-
-def _identity(state: os.stat_result) -> tuple[int, int, int, int]:
-    """As Held has it."""
-    return signed(state.st_ino), state.st_size, signed(state.st_mtime_ns), signed(state.st_ctime_ns)

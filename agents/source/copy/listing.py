@@ -1,20 +1,23 @@
-"""Lists directories ahead of the walk: a cold disk gives several of them at once nearly as fast as one."""
+"""Lists directories ahead of the walk: while the last one is compared, and several at once from a cold disk."""
 
 from __future__ import annotations
 
 import os
+import queue
 import resource
+import threading
 import time
 from collections.abc import Collection, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
 from agents.transfer.paths import open_directory
 
-_THREADS: Final = 3
-_MAX_AHEAD: Final = 32
+_THREADS: Final = 1
+_COLD_THREADS: Final = 3
+_AHEAD: Final = 8
+_COLD_AHEAD: Final = 32
 # What is listed and not visited yet is in memory: about 500 bytes an entry.
 _MAX_ENTRIES_AHEAD: Final = 20_000
 _AHEAD_AT_A_TIME: Final = 256
@@ -22,46 +25,62 @@ _AHEAD_AT_A_TIME: Final = 256
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """A directory as it was at one moment. descriptor: open, the taker closes it. entries: in bytewise order of the
-    names; a state of None means that the entry was gone again."""
+    """A directory as it was at one moment. descriptor: open, the taker closes it. entries: in no order. vanished: how
+    many were gone again before they could be looked at."""
 
     descriptor: int
     state: os.stat_result
     read_at_ns: int
-    entries: list[tuple[bytes, os.stat_result | None]]
+    entries: list[tuple[bytes, os.stat_result]]
+    vanished: int = 0
 
 
 class ListingsAhead:
     """Used by the thread that leads the round. root: descriptor of the volume's root.
 
-    Threads are of use only where listing waits for the disk: when the last directory that was not listed ahead had to
-    be read from it, the next 256 are, and then it is tried again without.
+    One thread is always ahead: most of what a listing costs is time in the kernel. More are of use only where listing
+    waits for the disk: when the last directory that was not listed ahead had to be read from it, three threads list the
+    next 256.
     """
 
     def __init__(self, root: int) -> None:
         self._root = root
-        self._waiting: dict[bytes, Future[Listing]] = {}
+        self._wanted: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
+        self._found: queue.SimpleQueue[tuple[bytes, Listing | Exception]] = queue.SimpleQueue()
+        self._asked: set[bytes] = set()
+        self._ready: dict[bytes, Listing | Exception] = {}
+        self._entries = 0
         self._left = 0
-        self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="listing")
+        self._is_closed = False
+        self._threads: list[threading.Thread] = []
 
     def expect(self, paths: Sequence[bytes]) -> None:
-        """Begin with those directories, in this order, as far as there is room and it is of use."""
-        if not self._left:
+        """Begin with those directories, in this order, as far as there is room."""
+        while not self._found.empty():
+            self._receive()
+        if self._entries > _MAX_ENTRIES_AHEAD:
             return
-        done = [future for future in self._waiting.values() if future.done() and not future.exception()]
-        entries = sum(len(future.result().entries) for future in done)
-        if entries > _MAX_ENTRIES_AHEAD:
-            return
-        for path in paths[: min(self._left, _MAX_AHEAD - len(self._waiting))]:
-            if path not in self._waiting:
-                self._left -= 1
-                self._waiting[path] = self._pool.submit(_list, self._root, path)
+        is_cold = self._left > 0
+        while len(self._threads) < (_COLD_THREADS if is_cold else _THREADS):
+            self._threads.append(threading.Thread(target=self._run, name="listing", daemon=True))
+            self._threads[-1].start()
+        ahead = _COLD_AHEAD if is_cold else _AHEAD
+        for path in paths[: max(0, ahead - len(self._asked) - len(self._ready))]:
+            if path not in self._asked and path not in self._ready:
+                self._left -= is_cold
+                self._asked.add(path)
+                self._wanted.put(path)
 
     def take(self, path: bytes) -> Listing:
         """A directory's listing. Raises OSError when it cannot be opened or read."""
-        future = self._waiting.pop(path, None)
-        if future:
-            return future.result()
+        while path in self._asked:
+            self._receive()
+        found = self._ready.pop(path, None)
+        if isinstance(found, Listing):
+            self._entries -= len(found.entries)
+            return found
+        if found is not None:
+            raise found
         before = resource.getrusage(resource.RUSAGE_THREAD).ru_inblock
         listing = _list(self._root, path)
         if resource.getrusage(resource.RUSAGE_THREAD).ru_inblock > before:
@@ -70,23 +89,40 @@ class ListingsAhead:
 
     def close(self) -> None:
         """Give up what nobody took."""
-        self._pool.shutdown(cancel_futures=True)
-        for future in self._waiting.values():
-            if not future.cancelled():
-                with suppress(OSError):
-                    os.close(future.result().descriptor)
+        self._is_closed = True
+        for _ in self._threads:
+            self._wanted.put(None)
+        for thread in self._threads:
+            thread.join()
+        while not self._found.empty():
+            self._receive()
+        for found in self._ready.values():
+            if isinstance(found, Listing):
+                os.close(found.descriptor)
+
+    def _receive(self) -> None:
+        path, found = self._found.get()
+        self._asked.discard(path)
+        self._ready[path] = found
+        if isinstance(found, Listing):
+            self._entries += len(found.entries)
+
+    def _run(self) -> None:
+        while (path := self._wanted.get()) is not None and not self._is_closed:
+            try:
+                self._found.put((path, _list(self._root, path)))
+            except Exception as error:  # noqa: BLE001 - edge of a thread: whoever takes it raises it
+                self._found.put((path, error))
 
 
 def look_at(descriptor: int, names: Collection[bytes]) -> Listing:
     """Only some names of an open directory, which the listing takes over. Raises OSError."""
-    return Listing(descriptor, os.fstat(descriptor), time.time_ns(), [(n, _look(descriptor, n)) for n in sorted(names)])
-
-
-def _look(directory: int, name: bytes) -> os.stat_result | None:
-    try:
-        return os.stat(name, dir_fd=directory, follow_symlinks=False)
-    except FileNotFoundError:
-        return None
+    state, read_at_ns = os.fstat(descriptor), time.time_ns()
+    entries = []
+    for name in names:
+        with suppress(FileNotFoundError):
+            entries.append((name, os.stat(name, dir_fd=descriptor, follow_symlinks=False)))
+    return Listing(descriptor, state, read_at_ns, entries)
 
 
 def _list(root: int, path: bytes) -> Listing:
@@ -94,16 +130,15 @@ def _list(root: int, path: bytes) -> Listing:
     try:
         read_at_ns = time.time_ns()
         state = os.fstat(descriptor)
-        with os.scandir(descriptor) as listing:
-            found = sorted([(os.fsencode(entry.name), entry) for entry in listing])
-        return Listing(descriptor, state, read_at_ns, [(name, _state(entry)) for name, entry in found])
+        entries = []
+        vanished = 0
+        with os.scandir(descriptor) as found:
+            for entry in found:
+                try:
+                    entries.append((os.fsencode(entry.name), entry.stat(follow_symlinks=False)))
+                except FileNotFoundError:
+                    vanished += 1
+        return Listing(descriptor, state, read_at_ns, entries, vanished)
     except BaseException:
         os.close(descriptor)
         raise
-
-
-def _state(entry: os.DirEntry[str]) -> os.stat_result | None:
-    try:
-        return entry.stat(follow_symlinks=False)
-    except FileNotFoundError:
-        return None

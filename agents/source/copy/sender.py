@@ -29,6 +29,9 @@ BATCH_ENTRIES = 1024
 # More than processors: most of the time that a small file costs on a cold disk is waiting for it.
 READERS: Final = 6
 _ENTRY_BYTES: Final = 256
+# A batch that is not full goes after this time if the target has nothing to do: in a round that finds little, it would
+# else get all of it at the end.
+_LINGER_S: Final = 0.05
 _GONE = (errno.ENOENT, errno.ESTALE, errno.ENOTDIR)
 _NO_XATTRS: Final = hash_xattrs(())
 _DEVICES: Final = (EntryKind.CHARACTER_DEVICE, EntryKind.BLOCK_DEVICE)
@@ -46,6 +49,11 @@ class Output:
         self._channel = channel
         self._compressor = compressor
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether the target has less to do than one batch."""
+        return self._channel.bytes_kept < BATCH_BYTES
+
     def send(self, kind: Kind, payload: bytes, rows: Sequence[Row], chunks: Sequence[ChunkRow] = ()) -> None:
         """Send a frame; the rows and chunks get its sequence and are recorded."""
         flags, packed = self._compressor.compress(payload)
@@ -59,6 +67,13 @@ class Output:
                 row.sequence = sequence
         numbered = [ChunkRow(chunk.row, chunk.index, sequence, chunk.hashes) for chunk in chunks]
         self.catalogue.record(rows, numbered, sequence=sequence, wire_bytes=HEADER.size + len(packed))
+
+
+class _Pause:
+    """There is nothing to do at the moment."""
+
+
+_PAUSE: Final = _Pause()
 
 
 class SenderPool:
@@ -124,7 +139,7 @@ class SenderPool:
             raise self._error
 
     def _run(self, sender: _Sender) -> None:
-        while (work := self._queue.get()) is not None:
+        while (work := self._next(sender)) is not None:
             try:
                 if self._error is None and not self._is_closed:
                     sender.do(work) if isinstance(work, Work) else sender.flush()
@@ -133,8 +148,14 @@ class SenderPool:
             finally:
                 if isinstance(work, Work):
                     work.directory.release()
-                else:
+                elif isinstance(work, threading.Barrier):
                     work.wait()
+
+    def _next(self, sender: _Sender) -> Work | threading.Barrier | _Pause | None:
+        try:
+            return self._queue.get(timeout=_LINGER_S if sender.has_batch else None)
+        except queue.Empty:
+            return _PAUSE
 
 
 class _Sender:
@@ -150,10 +171,18 @@ class _Sender:
         self._rows: list[Row] = []
         self._size = 0
         self._files: dict[int, tuple[int, int]] = {}
+        self._began_at = 0.0
+
+    @property
+    def has_batch(self) -> bool:
+        """Whether something waits to be sent."""
+        return bool(self._rows)
 
     def do(self, work: Work) -> None:
         """Read and send; small entries may stay in the batch that is being filled."""
         group: list[Entry] = []
+        if not self._rows:
+            self._began_at = time.monotonic()
         for row in work.items:
             before = self._size
             if entry := self._take(work.directory, row, is_large=work.is_large):
@@ -167,6 +196,8 @@ class _Sender:
                 group = []
                 self.flush()
         self._add_group(work.directory, group)
+        if self._rows and self._output.is_idle and time.monotonic() > self._began_at + _LINGER_S:
+            self.flush()
 
     def flush(self) -> None:
         """Send the batch as it is."""

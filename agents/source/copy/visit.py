@@ -6,7 +6,9 @@ import errno
 import os
 from collections.abc import Callable, Collection, Iterator
 
+from agents.source.copy.catalogue import Held
 from agents.source.copy.classify import Classifier, Findings
+from agents.source.copy.held_ahead import HeldAhead
 from agents.source.copy.listing import Listing, ListingsAhead, look_at
 from agents.source.copy.round_context import RoundContext
 from agents.source.copy.rows import UNHELD, Row, signed
@@ -35,7 +37,7 @@ class DirectoryVisitor:
 
     def walk(self, path: bytes, row: Row, *, on_found: Callable[[Findings], None] = lambda _: None) -> Iterator[int]:
         """A directory and everything below it, in bytewise order; yields the rows of the directories on the way."""
-        listings = ListingsAhead(self._context.root)
+        listings, ahead = ListingsAhead(self._context.root), HeldAhead(self._catalogue)
         stack = [(path, row)]
         try:
             while stack:
@@ -46,7 +48,10 @@ class DirectoryVisitor:
                 except OSError as error:
                     self.cannot_enter(path, row, error)
                     continue
-                found = self._visit(listing, path, row, None)
+                held: dict[bytes, Held] = {}
+                if _is_known(row):
+                    held = ahead.take(row.row, (row.row for _, row in reversed(stack) if _is_known(row)))
+                found = self._visit(listing, path, row, held)
                 on_found(found)
                 # The first by name must be taken first.
                 stack += [(join(path, inner.name), inner) for inner in reversed(found.directories)]
@@ -62,7 +67,8 @@ class DirectoryVisitor:
             os.close(descriptor)
             self.cannot_enter(path, row, error)
             return Findings()
-        return self._visit(listing, path, row, names)
+        held = self._catalogue.held(row.row, names) if _is_known(row) else {}
+        return self._visit(listing, path, row, held, is_tracked=True)
 
     def open(self, path: bytes, row: Row) -> int:
         """A directory as it was found. Raises OSError ENOENT when another one has come in its place since."""
@@ -72,10 +78,11 @@ class DirectoryVisitor:
             raise _another()
         return descriptor
 
-    def _visit(self, listing: Listing, path: bytes, row: Row, names: Collection[bytes] | None) -> Findings:
+    def _visit(
+        self, listing: Listing, path: bytes, row: Row, held: dict[bytes, Held], *, is_tracked: bool = False
+    ) -> Findings:
         directory = OpenDirectory(listing.descriptor, volume=row.volume, path=path, row=row.row)
         try:
-            is_known = row.sequence != UNHELD or row.is_pending
             was = (row.is_pending, row.is_racy)
             is_unchanged = row.is_unchanged(listing.state)
             if not is_unchanged:
@@ -84,12 +91,13 @@ class DirectoryVisitor:
             if not is_unchanged or was != (row.is_pending, row.is_racy):
                 self._catalogue.put((row,))
             self._context.tally.seen(row.volume, 0)
-            found = self._classifier.classify(directory, row, listing, is_known=is_known, names=names)
+            found = self._classifier.classify(directory, row, listing, held, is_tracked=is_tracked)
             if found.has_changes and not row.is_pending:
                 self._catalogue.mark_pending(row.row)
             self._hand_over(directory, found.items)
-            self._catalogue.put([new for new in found.directories if new.sequence == UNHELD and not new.is_pending])
-            if names is None:
+            if new := [inner for inner in found.directories if inner.sequence == UNHELD and not inner.is_pending]:
+                self._catalogue.put(new)
+            if not is_tracked and self._context.tracker is not None:
                 self._catalogue.set_generation(row.row, generation(listing.descriptor))
             return found
         except OSError as error:
@@ -128,6 +136,11 @@ class DirectoryVisitor:
                 small, size = [], 0
         if small:
             self._context.pool.put(Work(directory, tuple(small)))
+
+
+def _is_known(row: Row) -> bool:
+    """Whether the catalogue may have something in a directory."""
+    return row.sequence != UNHELD or row.is_pending
 
 
 def _checked(listing: Listing, path: bytes, row: Row) -> Listing:

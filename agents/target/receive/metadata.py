@@ -79,12 +79,15 @@ def finish_existing(descriptor: int, entry: Entry) -> None:
     if read_flags(descriptor):
         _set_flags(descriptor, 0)
     state = os.fstat(descriptor)
+    is_same = (state.st_uid, state.st_gid, state.st_mode & 0o7777) == (entry.uid, entry.gid, entry.mode)
     if (state.st_uid, state.st_gid) != (entry.uid, entry.gid):
         os.fchown(descriptor, entry.uid, entry.gid)
-        state = os.fstat(descriptor)
-    write_xattrs(descriptor, entry.xattrs, current=read_xattrs(descriptor))
+    current = read_xattrs(descriptor)
+    if current != entry.xattrs:
+        write_xattrs(descriptor, entry.xattrs, current=current)
     # After the attributes: an access ACL that came or went changes the group's permission bits.
-    os.fchmod(descriptor, entry.mode)
+    if not is_same or current != entry.xattrs:
+        os.fchmod(descriptor, entry.mode)
     os.utime(descriptor, ns=(entry.atime_ns, entry.mtime_ns))
     if entry.inode_flags:
         _set_flags(descriptor, entry.inode_flags)

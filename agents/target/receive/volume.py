@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol, TypeVar
 
+from agents.target.receive.metadata import Inherited, inherited_from
 from agents.transfer.attributes import APPEND_ONLY, IMMUTABLE, leave_project, read_flags, write_flags
 from agents.transfer.frames import protocol_error
 from agents.transfer.paths import open_directory, open_root, sync_file_system
@@ -48,6 +49,7 @@ class Volume:
         self.root = open_root(path)
         self.staging_name = staging_name
         self._staging = -1
+        self._staging_inherits: Inherited | None = None
         self._lock = threading.Lock()
         self._names = itertools.count()
 
@@ -83,6 +85,13 @@ class Volume:
                 leave_project(self._staging)
             return self._staging
 
+    def staging_inherits(self) -> Inherited:
+        """What is made in the staging folder gets by itself."""
+        staging = self.staging
+        if self._staging_inherits is None:
+            self._staging_inherits = inherited_from(staging)
+        return self._staging_inherits
+
     def check_not_reserved(self, path: bytes) -> None:
         """The staging folder is this end's own. Raises MigrationError SMS.TRANSFER.PROTOCOL."""
         if path.partition(b"/")[0] == self.staging_name:
@@ -113,7 +122,7 @@ class Volume:
             self.remove_tree(staging, name)
         with self._lock, keep_times(self.root):
             os.close(self._staging)
-            self._staging = -1
+            self._staging, self._staging_inherits = -1, None
             os.rmdir(self.staging_name, dir_fd=self.root)
 
     def _has_staging(self) -> bool:

@@ -6,8 +6,17 @@ import contextlib
 import errno
 import os
 import stat
+from collections.abc import Callable
+from functools import cache
 
-from agents.target.receive.metadata import Inherited, finish_existing, finish_new, finish_special, inherited_from
+from agents.target.receive.metadata import (
+    Inherited,
+    finish_existing,
+    finish_new,
+    finish_special,
+    free_umask,
+    inherited_from,
+)
 from agents.target.receive.volume import Volume, brought_in, unprotected
 from agents.transfer.attributes import COMPRESSION, NO_COPY_ON_WRITE, read_flags, write_flags
 from agents.transfer.entries import HAS_CONTENT, IN_PLACE, SPARSE, Entry, EntryKind
@@ -27,7 +36,9 @@ _NODE_TYPES = {
 
 def write_entries(volume: Volume, directory: int, entries: list[Entry]) -> list[int]:
     """Write entries into one directory; returns the rows of those that should have been there but are not."""
-    inherited = inherited_from(directory)
+    free_umask()
+    # Asked for only where a file is made that was not there.
+    inherited = cache(lambda: inherited_from(directory))
     lost = []
     for entry in entries:
         if not entry.name or entry.kind is EntryKind.DIRECTORY:
@@ -106,14 +117,16 @@ def _write_fully(descriptor: int, view: memoryview, offset: int) -> None:
         offset += written
 
 
-def _write(volume: Volume, directory: int, entry: Entry, inherited: Inherited) -> None:
+def _write(volume: Volume, directory: int, entry: Entry, inherited: Callable[[], Inherited]) -> None:
     if entry.kind is EntryKind.REGULAR:
         if len(entry.data) != entry.size:
             raise protocol_error("file whose contents are not of its size")
         try:
-            _make_regular(volume, directory, entry.name, entry, inherited)
+            descriptor = create_file(volume, directory, entry.name, entry)
         except FileExistsError:
             _replace_regular(volume, directory, entry)
+        else:
+            _fill(descriptor, entry, inherited)
         return
     try:
         _make_special(directory, entry.name, entry)
@@ -123,15 +136,15 @@ def _write(volume: Volume, directory: int, entry: Entry, inherited: Inherited) -
         finish_special(directory, entry)
 
 
-def _make_regular(volume: Volume, directory: int, name: bytes, entry: Entry, inherited: Inherited) -> None:
-    descriptor = create_file(volume, directory, name, entry)
+def _fill(descriptor: int, entry: Entry, inherited: Callable[[], Inherited]) -> None:
+    """Contents and metadata of a file that was just made; closes it."""
     try:
         if entry.data:
             is_sparse = bool(entry.flags & SPARSE)
             write_data(descriptor, entry.data, 0, is_sparse=is_sparse)
             if is_sparse:
                 os.ftruncate(descriptor, entry.size)
-        finish_new(descriptor, entry, inherited)
+        finish_new(descriptor, entry, inherited())
     finally:
         os.close(descriptor)
 
@@ -151,8 +164,9 @@ def _replace_regular(volume: Volume, directory: int, entry: Entry) -> None:
                 os.close(descriptor)
             return
     temporary = volume.temporary_name()
-    _make_regular(volume, volume.staging, temporary, entry, inherited_from(volume.staging))
-    move_over(volume, temporary, directory, entry.name)
+    _fill(create_file(volume, volume.staging, temporary, entry), entry, volume.staging_inherits)
+    has_flags = bool(entry.inode_flags or volume.staging_inherits().inode_flags)
+    move_over(volume, temporary, directory, entry.name, has_flags=has_flags)
 
 
 def _make_special(directory: int, name: bytes, entry: Entry) -> None:
@@ -169,19 +183,20 @@ def _make_special(directory: int, name: bytes, entry: Entry) -> None:
 def _replace_special(volume: Volume, directory: int, entry: Entry) -> None:
     temporary = volume.temporary_name()
     _make_special(volume.staging, temporary, entry)
-    move_over(volume, temporary, directory, entry.name)
+    move_over(volume, temporary, directory, entry.name, has_flags=False)
     finish_special(directory, entry)
 
 
-def move_over(volume: Volume, staged: bytes, directory: int, name: bytes) -> None:
-    """Move an entry from the staging folder to its place, over whatever is there."""
+def move_over(volume: Volume, staged: bytes, directory: int, name: bytes, *, has_flags: bool = True) -> None:
+    """Move an entry from the staging folder to its place, over whatever is there. has_flags: whether it may have inode
+    flags."""
     staging = volume.staging
 
     def move() -> None:
         brought_in(directory, lambda: os.rename(staged, name, src_dir_fd=staging, dst_dir_fd=directory))
 
     # An entry that is already immutable cannot be moved; it gets its flags once it is in place.
-    flags = flags_of(staging, staged)
+    flags = flags_of(staging, staged) if has_flags else 0
     try:
         unprotected(directory, name, lambda: unprotected(staging, staged, move))
     except (IsADirectoryError, NotADirectoryError, FileExistsError):
