@@ -73,7 +73,7 @@ def test_continuous_sync_keeps_the_target_in_step_until_it_is_stopped(
         in_step(sms, task_id, within_s=lag_s)
         shown = sms.run("task", "show", task_id)
         assert " s behind" in shown
-        assert ("found by walking" if kernel else "told by the source's kernel") in " ".join(shown.split())
+        assert ("found by walking" if kernel else "told by the source's kernel") in " ".join(shown.split()), shown
 
         churn = Churn(folder, random.Random(pytestconfig.getoption("--seed")))
         churn.run(per_s=100, operations=800)

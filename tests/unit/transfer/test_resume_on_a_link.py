@@ -96,7 +96,8 @@ def wire() -> Iterator[Wire]:
 
 @pytest.fixture
 def ends(wire: Wire, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Ends]:
-    within = {role: ["ip", "netns", "exec", getattr(wire, role)] for role in ("source", "target")}
+    # Not by `ip netns exec`, which gives a process mounts of its own: a disk that lost its power would stay mounted.
+    within = {role: ["nsenter", f"--net=/run/netns/{getattr(wire, role)}"] for role in ("source", "target")}
     ends = Ends(tmp_path, within=within, large=14, address=TARGET, retry_s=900, **getattr(request, "param", {}))
     yield ends
     ends.close()
