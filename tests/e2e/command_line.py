@@ -113,7 +113,7 @@ class Installation:
 
         return wait_for(found, "a server that is connected and checked", timeout_s=timeout_s)
 
-    def await_copied_bytes(self, task_id: str, wanted: int) -> Any:
+    def await_copied_bytes(self, task_id: str, wanted: int, *, timeout_s: float = 120) -> Any:
         """The task, as soon as its running copy has done at least as many bytes of contents."""
 
         def reached() -> Any:
@@ -122,7 +122,7 @@ class Installation:
             assert task["phase"] in {"READY", "PREPARING", "COPYING"}, f"{task['phase']}: the copy was too fast"
             return task if (task["progress"] or {}).get("bytes_done", 0) >= wanted else None
 
-        return wait_for(reached, f"{wanted} copied bytes", timeout_s=120)
+        return wait_for(reached, f"{wanted} copied bytes", timeout_s=timeout_s)
 
     def await_rest(self, task_id: str, *, timeout_s: float = 120) -> Any:
         """The task, once no step of it runs."""
