@@ -83,9 +83,14 @@ def userland(name: str, folder: Path) -> Path:
     return tree
 
 
-def in_tree(tree: Path, *command: str) -> subprocess.CompletedProcess[str]:
-    """Run a program in a tree, with process ids and a /proc of its own: what it leaves running ends with it."""
-    within = ["unshare", "--mount", "--pid", "--fork", "--kill-child", f"--mount-proc={tree}/proc", "chroot", str(tree)]
+def in_tree(tree: Path, *command: str, is_mounted: bool = True) -> subprocess.CompletedProcess[str]:
+    """Run a program in a tree, with process ids and a /proc of its own: what it leaves running ends with it.
+
+    is_mounted: the tree's root is a mount point, as that of a server is.
+    """
+    within = ["unshare", "--mount", "--pid", "--fork", "--kill-child", f"--mount-proc={tree}/proc"]
+    within += ["sh", "-c", 'mount --rbind "$0" "$0" && exec chroot "$0" "$@"'] if is_mounted else ["chroot"]
+    within += [str(tree)]
     environment = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C"}
     return subprocess.run(
         [*within, *command], env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=300
@@ -108,14 +113,19 @@ def test_userland_with_nothing_but_the_agent_and_proc(agent: Path, tmp_path: Pat
     for name in ("proc", "tmp"):
         (tree / name).mkdir(parents=True)
     shutil.copy2(agent, tree / "sms-agent")
-    started = in_tree(tree, "/sms-agent", "--version")
+    started = in_tree(tree, "/sms-agent", "--version", is_mounted=False)
     assert (started.returncode, started.stdout.split()[0]) == (0, "sms-agent"), started.stderr
     (tree / "secret").touch()
     (tree / "ca").touch()
     words = ("--bus", "tls://127.0.0.1:9", "--access-key", "AK", "--secret-key-file", "/secret", "--ca", "/ca")
-    refused = in_tree(tree, "/sms-agent", "install", *words)
-    assert (refused.returncode, refused.stderr.split(":")[0]) == (1, "SMS.AGENT.INSTALL_FAILED")
-    assert sorted(path.name for path in tree.iterdir()) == ["ca", "proc", "secret", "sms-agent", "tmp"]
+    for verb, code, why in (
+        ("install", "SMS.AGENT.INSTALL_FAILED", "neither systemd nor /etc/init.d"),
+        ("run", "SMS.AGENT.OPTIONS", "no file system of this system is mounted there"),
+    ):
+        refused = in_tree(tree, "/sms-agent", verb, *words, is_mounted=False)
+        assert (refused.returncode, refused.stderr.split(":")[0]) == (1, code), refused.stderr
+        assert why in refused.stderr
+    assert sorted(path.name for path in tree.iterdir()) == ["ca", "proc", "secret", "sms-agent", "tmp", "var"]
     assert list((tree / "tmp").iterdir()) == [], "what it has unpacked is gone"
 
 

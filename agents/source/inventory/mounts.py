@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -46,7 +47,7 @@ def _is_bind_in_btrfs(entry: MountEntry) -> bool:
 
 
 def placed_mounts(root: Path) -> list[PlacedMount]:
-    """The data mounts of the system below root, its root first. Raises OSError without /proc."""
+    """The data mounts of the system below root, its root first. Raises OSError without /proc, and without any."""
     table = parse_mount_table(Path("/proc/self/mountinfo").read_text("utf-8", "surrogateescape"))
     top = PurePosixPath(os.path.realpath(root))
     found = [
@@ -56,6 +57,9 @@ def placed_mounts(root: Path) -> list[PlacedMount]:
     ]
     if not any(mount.host_path == str(top) for mount in found) and (around := containing(table, top)):
         found.insert(0, PlacedMount(entry=around, host_path=str(top), place=None, is_folder=True))
+    if not found:
+        # As in a chroot: what its root lies on is mounted outside of it.
+        raise OSError(errno.ENODEV, "no file system of this system is mounted there", str(root))
     return found
 
 

@@ -40,9 +40,21 @@ def open_by_handle(mount: int, handle: bytes, flags: int = _FLAGS) -> int:
 def generation(descriptor: int) -> int:
     """Tells an inode from an earlier one of the same number; 0 where the file system does not say."""
     try:
-        return int(_LONG.unpack(fcntl.ioctl(descriptor, _FS_IOC_GETVERSION, bytes(8)))[0])
+        return _generation(descriptor)
     except OSError:
         return 0
+
+
+def check_generations(descriptor: int) -> None:
+    """Raises OSError where the file system does not tell them. A root's own may be 0, as that of XFS is."""
+    try:
+        _generation(descriptor)
+    except OSError as error:
+        raise OSError(errno.ENOTTY, "directories of this file system cannot be told apart") from error
+
+
+def _generation(descriptor: int) -> int:
+    return int(_LONG.unpack(fcntl.ioctl(descriptor, _FS_IOC_GETVERSION, bytes(8)))[0])
 
 
 def open_top_level(path: str) -> int:

@@ -12,7 +12,7 @@ from typing import Final
 
 from agents.source.tracking.changes import Changes
 from agents.source.tracking.fanotify import Notifier, QueueOverflowError
-from agents.source.tracking.handles import generation, open_top_level
+from agents.source.tracking.handles import check_generations, open_top_level
 from agents.transfer.paths import open_root
 
 WALK_INTERVAL_S: Final = 24 * 3600.0
@@ -40,8 +40,7 @@ class VolumeTracker:
         self._lock = threading.Lock()
         self.root = self._mark = open_root(path)
         try:
-            if not generation(self.root):
-                raise OSError(errno.ENOTTY, "directories of this file system cannot be told apart")
+            check_generations(self.root)
             self.notifier = Notifier()
             self._begin_watching(path)
         except OSError:

@@ -18,6 +18,7 @@ from transfer_kit import (
     snapshot,
 )
 
+from agents.source.tracking.tracker import ChangeTracker
 from agents.transfer.attributes import PROJECT
 
 pytestmark = pytest.mark.root
@@ -141,3 +142,27 @@ def test_projects_of_quotas_are_kept_and_follow_their_files(mounted: Mount, tmp_
 def projects(root: Path) -> dict[str, tuple[int, bool]]:
     paths = [path for path in root.rglob("*") if path.name != "lost+found"]
     return {str(path.relative_to(root)): get_project(path) for path in paths}
+
+
+@pytest.mark.parametrize("kind", ["ext2", "ext4", "xfs", "btrfs"])
+def test_changes_of_a_whole_file_system_are_followed_from_its_root(mounted: Mount, tmp_path: Path, kind: str) -> None:
+    """The root's inode has generation 0 on XFS, which is no sign that the file system knows none."""
+    source, target, tracker = mounted("source", kind), tmp_path / "target", ChangeTracker()
+    target.mkdir()
+    (source / "folder").mkdir()
+    for number in range(30):
+        (source / f"folder/{number}").write_bytes(b"one")
+    pair = Pair(tmp_path, {0: (source, target, "/")}, tracker=tracker)
+    try:
+        pair.source.copy()
+        assert tracker.reasons == {}
+        (source / "in the root").write_bytes(b"told")
+        (source / "folder/1").write_bytes(b"told too")
+        (source / "folder/2").rename(source / "moved")
+        looked = pair.source.sync(1, by_changes=True)
+        assert looked.files_sent > 0
+        assert tracker.walked_because(0) == ""
+    finally:
+        pair.close()
+        tracker.close()
+    assert differences(snapshot(source, leave_out=HIDDEN), snapshot(target, leave_out=HIDDEN)) == []
