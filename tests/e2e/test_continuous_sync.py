@@ -1,6 +1,6 @@
 """A sync that goes on by itself, by the command line: told by the kernel, or by walking where that tells nothing.
 
-The second is tried with the agent's one file and the system calls of Linux 2.6.32 alone.
+The second is tried under a filter that knows no fanotify.
 """
 
 from __future__ import annotations
@@ -12,14 +12,13 @@ from typing import Any
 
 import pytest
 
-from agents.bundle import build_agent
 from tests.e2e.command_line import SMS, Installation, running_agent, running_installation, wait_for
 from tests.e2e.source_disks import MountedSource
 from tests.unit.transfer.churn import Churn
-from tests.userland.test_userland import OLD_KERNELS, as_old_kernel
+from tests.userland import old_kernel
 
 pytestmark = [pytest.mark.root, pytest.mark.long, pytest.mark.timeout(900)]
-# Why fanotify does not begin on Linux 2.6.32.
+FANOTIFY_INIT = 300
 NOT_THERE = "Function not implemented"
 
 
@@ -49,39 +48,36 @@ def in_step(sms: Installation, task_id: str, *, within_s: float) -> Any:
     return wait_for(is_so, f"target that is {within_s} s behind at most", timeout_s=60)
 
 
-def program(kernel: str) -> list[str]:
-    """What the agent's command begins with."""
-    if not kernel:
-        return [SMS, "agent"]
-    return as_old_kernel(OLD_KERNELS[kernel], [str(build_agent())])
-
-
-@pytest.mark.parametrize(("kernel", "lag_s"), [("", 1.0), ("2.6.32", 15.0)], ids=["this-kernel", "2.6.32"])
+@pytest.mark.parametrize(("is_told", "lag_s"), [(True, 1.0), (False, 15.0)], ids=["told", "by walking"])
 def test_continuous_sync_keeps_the_target_in_step_until_it_is_stopped(
     sms: Installation,
     source: MountedSource,
-    kernel: str,
+    is_told: bool,
     lag_s: float,
     pytestconfig: pytest.Config,
     note: Callable[[str], None],
 ) -> None:
-    folder = source.root / "data/churn" / ("old" if kernel else "new")
+    folder = source.root / "data/churn" / ("told" if is_told else "walked")
     folder.mkdir(parents=True)
-    with running_agent(sms.new_agent(source.root, sms.folder / "agent", program=program(kernel))):
+    without = ["/usr/bin/python3.11", old_kernel.__file__, f"without:{FANOTIFY_INIT}"]
+    program = [*([] if is_told else without), SMS, "agent"]
+    with running_agent(sms.new_agent(source.root, sms.folder / "agent", program=program)):
         task_id = copied(sms, sms.await_server())
         sms.run("task", "sync", task_id, "--continuous")
         in_step(sms, task_id, within_s=lag_s)
         shown = sms.run("task", "show", task_id)
         assert " s behind" in shown
-        assert ("found by walking" if kernel else "told by the source's kernel") in " ".join(shown.split()), shown
+        wanted = "told by the source's kernel" if is_told else "found by walking"
+        assert wanted in " ".join(shown.split()), shown
 
         churn = Churn(folder, random.Random(pytestconfig.getoption("--seed")))
         churn.run(per_s=100, operations=800)
         following = in_step(sms, task_id, within_s=lag_s)
         assert (following["phase"], following["step"]) == ("SYNCING", "SYNC")
         because = {volume["walked_because"] for volume in following["progress"]["volumes"]}
-        assert because == ({NOT_THERE} if kernel else {""})
-        note(f"{kernel or 'this kernel'}: {following['progress']['lag_s']:.2f} s behind, {len(churn.made)} kinds")
+        assert because == ({""} if is_told else {NOT_THERE})
+        way = "told" if is_told else "by walking"
+        note(f"{way}: {following['progress']['lag_s']:.2f} s behind after {len(churn.made)} kinds of changes")
 
         (folder / "last").write_bytes(b"changed right before the stop")
         sms.run("task", "stop", task_id, "--wait")

@@ -1,4 +1,5 @@
-"""Run a program as an older kernel would: ``old_kernel LAST_SYSTEM_CALL COMMAND…``.
+"""Run a program as an older kernel would: ``old_kernel LAST_SYSTEM_CALL COMMAND…``, or as one that was built without a
+system call: ``old_kernel without:NUMBER COMMAND…``.
 
 A seccomp filter answers ENOSYS to every x86-64 system call with a higher number: they were given out in the order of
 their invention (298 is the last of Linux 2.6.32, 308 of 3.0). uname says 2.6, as far as the kernel knows how to say it.
@@ -31,22 +32,30 @@ _NUMBER_AT, _ARCHITECTURE_AT = 0, 4
 
 def filter_after(last: int) -> bytes:
     """The BPF program that knows no system call behind last."""
+    return _filter(_JUMP_GREATER, last)
+
+
+def filter_without(number: int) -> bytes:
+    """The BPF program that does not know one system call."""
+    return _filter(_JUMP_EQUAL, number)
+
+
+def _filter(jump: int, number: int) -> bytes:
     steps = (
         (_LOAD, 0, 0, _ARCHITECTURE_AT),
         (_JUMP_EQUAL, 1, 0, _X86_64),
         (_RETURN, 0, 0, _KILL),
         (_LOAD, 0, 0, _NUMBER_AT),
-        (_JUMP_GREATER, 0, 1, last),
+        (jump, 0, 1, number),
         (_RETURN, 0, 0, _ERRNO | _ENOSYS),
         (_RETURN, 0, 0, _ALLOW),
     )
     return b"".join(struct.pack("<HBBI", *step) for step in steps)
 
 
-def main(last: int, command: list[str], *, says_old: bool = True) -> None:
+def main(program: bytes, command: list[str], *, says_old: bool) -> None:
     """Becomes the command."""
     libc = ctypes.CDLL(None, use_errno=True)
-    program = filter_after(last)
     instructions = ctypes.create_string_buffer(program, len(program))
     described = struct.pack("<HxxxxxxQ", len(program) // 8, ctypes.addressof(instructions))
     if says_old and libc.personality(_UNAME26) < 0:
@@ -58,4 +67,5 @@ def main(last: int, command: list[str], *, says_old: bool = True) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), sys.argv[2:])
+    kind, _, number = sys.argv[1].rpartition(":")
+    main((filter_without if kind else filter_after)(int(number)), sys.argv[2:], says_old=not kind)
