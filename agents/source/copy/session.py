@@ -15,7 +15,7 @@ from agents.source.copy.catalogue import Catalogue
 from agents.source.copy.channel import Channel, ChannelSettings, SessionLostError
 from agents.source.copy.exclusions import Exclusions
 from agents.source.copy.following import Following
-from agents.source.copy.memory import return_large_buffers
+from agents.source.copy.memory import reuse_large_buffers
 from agents.source.copy.rate_limit import MinuteOfDay, TokenBucket, local_minute
 from agents.source.copy.reconcile import Reconciliation
 from agents.source.copy.reporter import Reporter
@@ -77,7 +77,7 @@ class SourceSession:
         retry_s: float = _DEFAULT_RETRY_S,
         tracker: ChangeTracker | None = None,
     ) -> None:
-        return_large_buffers()
+        reuse_large_buffers()
         self._task_id = task_id
         self._volumes = tuple(volumes)
         mount_points = {volume.index: volume.mount_point for volume in volumes}
