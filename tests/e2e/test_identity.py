@@ -11,6 +11,7 @@ import pytest
 from agents.target.adaptation import adapt
 from agents.target.disks import PreparedDisks
 from demo.debian_tree import debian_tree_tarball
+from demo.loop_device import mounted
 from tests.debian_tree import PACKAGES, SUITE
 from tests.e2e.adaptation_source import inventory, make_layer, make_replica
 from tests.e2e.machine import Machine
@@ -45,6 +46,9 @@ def test_debian_with_an_identity_of_its_own_boots_with_host_keys_that_it_has_mad
     machine.wait_for("source login:")
     machine.type("root")
     machine.wait_for(":~#")
+    # The keys are made while others may log in already.
+    machine.type("until systemctl is-active --quiet ssh; do sleep 1; done; echo RUN''NING")
+    machine.wait_for("RUNNING", timeout_s=300)
     machine.type("cat /etc/machine-id /etc/ssh/ssh_host_ed25519_key.pub; systemctl is-active ssh; dbus-uuidgen --get")
     machine.type("ls /etc/systemd/system; systemctl --failed --plain --no-legend; echo FI''NISHED")
     shown = machine.wait_for("FINISHED")
@@ -69,7 +73,8 @@ def test_labels_are_those_that_debians_own_policy_of_selinux_says(tmp_path: Path
         tree = prepared.mount_tree(LAYOUT)
         (tree / "etc/selinux/config").write_text("SELINUX=permissive\nSELINUXTYPE=default\n")
         subprocess.run(["mount", "-o", "remount,exec", str(tree)], check=True)
-        subprocess.run(["chroot", str(tree), "setfiles", contexts, "/"], check=True)
+        with mounted("proc", tree / "proc", "-t", "proc"):
+            subprocess.run(["chroot", str(tree), "setfiles", contexts, "/"], check=True)
         prepared.unmount()
         report = adapt(prepared, LAYOUT, inventory(), FACTS, OWN_PATHS)
         tree = prepared.mount_tree(LAYOUT)
