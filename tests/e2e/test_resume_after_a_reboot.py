@@ -3,6 +3,7 @@ goes on, and little is sent again by the agent's own word and by what the target
 
 from __future__ import annotations
 
+import os
 import re
 import time
 from collections.abc import Callable, Iterator
@@ -15,10 +16,12 @@ import psutil
 import pytest
 
 from agents.bundle import build_agent
+from demo.loop_device import loop_device, mounted
 from demo.machine import SourceMachine, choose_accelerator
-from demo.source_image import source_image
+from demo.source_image import DATA_PART, source_image
 from demo.source_side import HOST_AS_SEEN_BY_GUESTS, install_on
 from tests.e2e.command_line import Installation, running_installation, wait_for
+from tests.e2e.source_disks import run
 
 pytestmark = [pytest.mark.root, pytest.mark.boot, pytest.mark.long, pytest.mark.timeout(1500)]
 MIB = 1 << 20
@@ -33,14 +36,25 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SourceMachine]
     """The source server, on, with data that does not shrink on its way."""
     image, folder = source_image(), tmp_path_factory.mktemp("source-machine")
     machine = SourceMachine(image, folder, accelerator=choose_accelerator(image, folder)[0])
+    _add_bulk(image.data_disk, folder, machine.overlays[1])
     try:
         machine.start()
-        machine.wait_for_login()
-        bulk = f"for n in $(seq {BULK_MIB // 10}); do head -c 10M /dev/urandom >/data/bulk-$n; done; sync"
-        machine.ssh.run(bulk, timeout_s=300)
+        machine.wait_for_login(timeout_s=400)
         yield machine
     finally:
         machine.kill()
+
+
+def _add_bulk(data_disk: Path, folder: Path, overlay: Path) -> None:
+    """Written from here, as an emulated machine takes minutes for it."""
+    disk, point = folder / "data.raw", folder / "data"
+    point.mkdir()
+    run("cp", "--sparse=always", str(data_disk), str(disk))
+    offset, size = DATA_PART
+    with loop_device(disk, offset_bytes=offset, size_bytes=size) as device, mounted(device, point, "-o", "nouuid"):
+        for number in range(BULK_MIB // 20):
+            (point / f"bulk-{number}").write_bytes(os.urandom(20 * MIB))
+    run("qemu-img", "create", "-q", "-f", "qcow2", "-F", "raw", "-b", str(disk), str(overlay))
 
 
 @pytest.fixture(scope="module")
@@ -89,7 +103,7 @@ def pull_the_plug(machine: SourceMachine) -> None:
     """What the guest had not written to its disk is gone."""
     machine.kill()
     machine.start()
-    machine.wait_for_login()
+    machine.wait_for_login(timeout_s=400)
 
 
 def read_bytes(sms: Installation) -> int:
