@@ -86,7 +86,7 @@ class CopySummary(Model):
     (wire bytes; counted from both ends' journals). files_changing: files that changed in each of the attempts
     to read them; the next round takes them again. files_vanished: gone between listing and reading.
     files_skipped and changing_paths are capped lists, the counts are not. began_at: by the task service's clock; of
-    rounds that followed each other, when the last one began. behind_s: of these, how long that was before the end.
+    rounds that followed each other, until when the target is in step.
     """
 
     round_number: int
@@ -108,7 +108,6 @@ class CopySummary(Model):
     renamed: int = 0
     reconnects: int = 0
     seconds: float = 0.0
-    behind_s: float | None = None
 
 
 class PathDifference(Model):

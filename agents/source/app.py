@@ -156,9 +156,11 @@ class SourceAgent:
         work = self._running.get(command.task_id)
         summary = await work.finish_following(within_s=_LAST_ROUND_S) if work else None
         await self._stop(command.task_id)
+        tracker = self._trackers.get(command.task_id)
+        lag_s = tracker.lag_s() if tracker is not None else None
         TaskFolder(self._state_folder, command.task_id).forget_command()
         released = self._released(command, await self._release(command.task_id, "failed"))
-        return released.model_copy(update={"summary": summary})
+        return released.model_copy(update={"summary": summary, "lag_s": lag_s})
 
     async def release_source(self, command: ReleaseSource) -> AgentResult:
         """The cutover has ended."""

@@ -109,7 +109,7 @@ class AgentProgress(Message):
 
 class AgentResult(Message):
     """Status ``result``: a command has ended. failure is None when it succeeded; the other fields by verb. cutover:
-    also of one that failed, as far as it came."""
+    also of one that failed, as far as it came. lag_s: of what was stopped, as in TransferProgress."""
 
     TYPE: ClassVar[str] = "sms.agent.result"
     KIND: ClassVar[MessageKind] = "status"
@@ -125,6 +125,7 @@ class AgentResult(Message):
     plan: AdaptationReport | None = None
     cutover: CutoverWork | None = None
     network_check: NetworkCheck | None = None
+    lag_s: float | None = None
 
 
 class CommandAcknowledged(Message):
@@ -272,8 +273,8 @@ class PlanAdaptation(AgentCommand):
 
 
 class StopWork(AgentCommand):
-    """Stop what runs for this task; what has been copied stays and is resumed from. Of a sync that is continuous, and
-    ends with a last round in time, answers summary."""
+    """Stop what runs for this task; what has been copied stays and is resumed from. Answers lag_s, and
+    summary of a continuous sync that ends with a last round in time."""
 
     TYPE: ClassVar[str] = "sms.agent.command.stop-work"
     VERB: ClassVar[str] = "stop-work"

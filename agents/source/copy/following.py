@@ -30,24 +30,18 @@ class Following:
         self._on_round = on_round
         self._walk_at = 0.0
 
-    def run(self, is_finishing: threading.Event) -> float:
-        """Until told to finish; then on until all that had happened by then is on the target, or too much goes on.
-
-        Returns when the last round of every volume began, by the monotonic clock: the target has what was changed
-        until then.
-        """
+    def run(self, is_finishing: threading.Event) -> None:
+        """Until told to finish; then on until all that had happened by then is on the target, or too much goes on."""
         while not is_finishing.is_set():
             began = time.monotonic()
             self._one(walks_untracked=began >= self._walk_at)
             is_finishing.wait(max(0.0, began + _SHORTEST_ROUND_S - time.monotonic()))
             self._tracker.wait(_QUIET_S)
-        last_at = time.monotonic()
         self._one(walks_untracked=True)
         for _ in range(_MOST_LAST_ROUNDS):
             if not self._rounds.are_open():
                 break
             self._one(walks_untracked=False)
-        return last_at
 
     def _one(self, *, walks_untracked: bool) -> None:
         began = time.monotonic()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ssl
 import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -129,14 +128,10 @@ class SourceSession:
 
         Raises MigrationError as copy does.
         """
-        last_at = time.monotonic()
-
-        def work(lead: _Lead) -> None:
-            nonlocal last_at
-            last_at = Following(lead.rounds, self._tracker, lead.on_round).run(self._is_finishing)
-
-        summary = self._run(round_number, work)
-        return summary.model_copy(update={"behind_s": time.monotonic() - last_at})
+        return self._run(
+            round_number,
+            lambda lead: Following(lead.rounds, self._tracker, lead.on_round).run(self._is_finishing),
+        )
 
     def finish_following(self) -> None:
         """End follow with the round that is under way and a last one; what is called later is not affected."""

@@ -173,7 +173,7 @@ def _messages(task: Task, cause: Envelope, besides: Sequence[ServiceCommand]) ->
         state=v3_state(task),
         failure=task.failure,
         server_name=task.server_name,
-        replica_from=task.rounds[-1].began_at if task.rounds else None,
+        replica_from=task.replica_from,
     )
     messages = [_outgoing(task, subjects.evt(task.account, "task", task.id, "changed"), changed, "changed", cause)]
     for what, fact in (("cut-over", cut_over(task)), ("convergence-changed", convergence_event(task))):

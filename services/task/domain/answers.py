@@ -46,12 +46,15 @@ def learn_from_agent(task: Task, result: AgentResult) -> dict[str, Any]:
 
 
 def learn_following(task: Task, result: AgentResult, at: datetime) -> dict[str, Any]:
-    """The fields that the end of a continuous sync sets: it ends with the answer to the stop."""
-    summary = result.summary
-    if task.step is not Step.STOP_SOURCE or not task.is_following or summary is None or summary.behind_s is None:
+    """The fields that the end of what was stopped sets; a continuous sync ends with this answer alone."""
+    if task.step is not Step.STOP_SOURCE or result.lag_s is None:
         return {}
-    last = _kept(summary, task.round_number, at - timedelta(seconds=summary.behind_s))
-    return {"rounds": (*task.rounds[-_ROUNDS_KEPT:], last)}
+    in_step_at = at - timedelta(seconds=result.lag_s)
+    learned: dict[str, Any] = {"in_step_at": in_step_at}
+    if task.is_following and result.summary is not None:
+        last = _kept(result.summary, task.round_number, in_step_at)
+        learned["rounds"] = (*task.rounds[-_ROUNDS_KEPT:], last)
+    return learned
 
 
 def learn_from_provisioner(task: Task, event: ProvisionerEvent) -> dict[str, Any]:

@@ -142,8 +142,8 @@ def _lag_s(task: Task, progress: TransferProgress | None, now: datetime) -> floa
     newest finished round began is on the target."""
     if progress is not None and progress.lag_s is not None:
         return progress.lag_s
-    began = task.rounds[-1].began_at if task.rounds else None
-    return max(0.0, round((now - began).total_seconds(), 1)) if began else None
+    since = task.replica_from
+    return max(0.0, round((now - since).total_seconds(), 1)) if since else None
 
 
 def _launch_s(task: Task) -> float:

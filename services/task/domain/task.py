@@ -102,7 +102,8 @@ class Task(Model):
     """One migration. version counts transitions; epoch counts begun steps, so that a late answer is known as one.
 
     resume_leg: where `start` goes from PAUSED or FAILED. is_cutting_over: the next launch is the cutover's.
-    is_following: the sync round that runs goes on until something else is asked for.
+    is_following: the sync round that runs goes on until something else is asked for. in_step_at: until when the target
+    had what the source had, by the source's word when it was stopped.
     failure: why the task rests where it does; kept in STOPPING for the PAUSED that follows. launch_failure: why
     there is no launched target to go back to after a verification. last_entry: the row of the history that the last
     transition adds (rows are kept apart, a record has a bounded size). operation: what the user asked for last.
@@ -131,6 +132,7 @@ class Task(Model):
     resume_leg: Leg | None = None
     is_cutting_over: bool = False
     is_following: bool = False
+    in_step_at: datetime | None = None
     is_cut_over: bool = False
     cutover_settings: CutoverSettings = CutoverSettings()
     cutover: CutoverReport | None = None
@@ -187,6 +189,14 @@ class Task(Model):
     def target_facts(self) -> TargetFacts:
         """What a layer over the replica is adapted to."""
         return TargetFacts(firmware=self.layout.firmware, identity=self.options.identity, seed=self.id)
+
+    @property
+    def replica_from(self) -> datetime | None:
+        """What the source had changed until then is on the target; None before there is a complete copy."""
+        if not self.rounds:
+            return None
+        known = [at for at in (self.rounds[-1].began_at, self.in_step_at) if at is not None]
+        return max(known) if known else None
 
     @property
     def generation(self) -> str:

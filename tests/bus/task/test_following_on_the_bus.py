@@ -50,8 +50,8 @@ def forecast(view: TaskView) -> SyncForecast:
 async def test_a_stopped_sync_leaves_the_target_as_old_as_its_last_round(
     bench: Bench, settings: TaskSettings, world: World
 ) -> None:
-    summary = CopySummary(round_number=1, seconds=7200, behind_s=40, files_sent=5)
-    world.says["stop-work"] = {"summary": summary}
+    summary = CopySummary(round_number=1, seconds=7200, files_sent=5)
+    world.says["stop-work"] = {"summary": summary, "lag_s": 40}
     async with bench.running(settings, wire, COLLECTIONS) as context:
         user = User(context.bus)
         view = await following(user, world)

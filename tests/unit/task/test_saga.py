@@ -325,8 +325,8 @@ def test_a_continuous_sync_that_is_stopped_says_until_when_the_target_is_in_step
     following = act(launched(), TaskAction.SYNC, cause(0), has_consent=True, overwrite_target=False, is_continuous=True)
     stopping = ask(run(following, until=Step.SYNC)[0], TaskAction.STOP)
     assert stopping.step is Step.STOP_SOURCE
-    summary = CopySummary(round_number=1, seconds=7200, bytes_content=9, behind_s=3)
-    result = AgentResult(task_id="t1", epoch=stopping.epoch, verb="stop-work", summary=summary)
+    summary = CopySummary(round_number=1, seconds=7200, bytes_content=9)
+    result = AgentResult(task_id="t1", epoch=stopping.epoch, verb="stop-work", summary=summary, lag_s=3)
     learned_here = learn_following(stopping, result, cause(120).at)
     assert learned_here["rounds"][-1].began_at == cause(120).at - timedelta(seconds=3)
     stopped = succeed(stopping, cause(120), **learned_here)
@@ -338,5 +338,11 @@ def test_a_continuous_sync_that_is_stopped_says_until_when_the_target_is_in_step
     command = agent_command(resumed)
     assert command is not None
     assert (command.message.round_number, command.message.is_continuous) == (2, True)  # type: ignore[attr-defined]
-    without = result.model_copy(update={"summary": None})
-    assert learn_following(stopping, without, cause(120).at) == {}, "a source that could not say it"
+    cut_short = learn_following(stopping, result.model_copy(update={"summary": None}), cause(120).at)
+    assert list(cut_short) == ["in_step_at"], "no round of it has ended"
+    copied = stopping.model_copy(update={"rounds": (CopySummary(round_number=0, began_at=cause(0).at),)})
+    found = forecast(succeed(copied, cause(120), **cut_short), None, cause(121).at)
+    assert found is not None
+    assert found.lag_s == 63
+    unknown = result.model_copy(update={"lag_s": None})
+    assert learn_following(stopping, unknown, cause(120).at) == {}, "a source that could not say it"

@@ -206,13 +206,11 @@ def test_kernel_without_handles_is_walked(tmp_path: Path, monkeypatch) -> None:
         time.sleep(1.5)
         finish = pair.follow()
         (tmp_path / "source/file").write_bytes(b"third")
-        summary = finish()
+        finish()
         assert (tmp_path / "target/file").read_bytes() == b"third"
         lag_s = pair.progress[-1].lag_s
         assert lag_s is not None
         assert lag_s < 1.5, "since the last walk that has ended began"
-        assert summary.behind_s is not None
-        assert 0 < summary.behind_s < summary.seconds + 1
     finally:
         pair.close()
 
