@@ -37,26 +37,27 @@ class MetadataClient:
         """url: ``http://HOST``. Raises MigrationError SMS.AGENT.METADATA when nobody answers in two minutes."""
         self._host = urlsplit(url).netloc
         self._url = url
-        headers = {"X-SMS-Metadata-Token-TTL-Seconds": str(_TTL_S)}
-        self._headers = {"X-SMS-Metadata-Token": self._patiently("PUT", "/v1/token", headers).decode("ascii")}
+        self._session = self._new_session()
 
     def order(self) -> HelperOrder:
         """What to do, with the one-time token in it when there is one. Raises MigrationError SMS.AGENT.METADATA."""
-        order = HelperOrder.model_validate_json(self._ask("GET", "/v1/configuration", self._headers))
+        order = HelperOrder.model_validate_json(self._ask("GET", "/v1/configuration", self._session))
         if order.serve is None or not order.has_enrolment:
             return order
-        enrolment = json.loads(self._ask("GET", "/v1/enrolment", self._headers))
+        enrolment = json.loads(self._ask("GET", "/v1/enrolment", self._session))
         return order.model_copy(update={"serve": order.serve.model_copy(update=enrolment)})
 
     def put_result(self, content: str) -> None:
         """What came of an order. Raises MigrationError SMS.AGENT.METADATA."""
-        self._ask("PUT", "/v1/result", self._headers, content.encode())
+        # The work may have taken longer than a session lasts.
+        self._ask("PUT", "/v1/result", self._new_session(), content.encode())
 
-    def _patiently(self, method: str, path: str, headers: dict[str, str]) -> bytes:
+    def _new_session(self) -> dict[str, str]:
         give_up_at = time.monotonic() + _PATIENCE_S
         while True:
             try:
-                return self._ask(method, path, headers)
+                token = self._ask("PUT", "/v1/token", {"X-SMS-Metadata-Token-TTL-Seconds": str(_TTL_S)})
+                return {"X-SMS-Metadata-Token": token.decode("ascii")}
             except MigrationError:
                 if time.monotonic() > give_up_at:
                     raise

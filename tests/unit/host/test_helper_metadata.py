@@ -13,6 +13,7 @@ import pytest
 from agents.host.helper_vm.metadata import Handler, Metadata, alarm_file, enrolment_of, result_file, write_metadata
 from agents.host.helper_vm.relay import relay
 from agents.host.records import read_record, write_record
+from agents.target.metadata import HelperOrder, MetadataClient
 
 TTL = "X-SMS-Metadata-Token-TTL-Seconds"
 TOKEN = "X-SMS-Metadata-Token"  # noqa: S105 - the name of a header
@@ -104,6 +105,29 @@ def test_a_result_is_kept_whole_and_one_without_end_is_not_read(service: Service
     assert result_file(service.file).read_bytes() == b'{"report": null}'
     assert service.ask("PUT", "/v1/result", {**token, "Content-Length": str(1 << 40)})[0] == 413
     assert service.ask("PUT", "/v1/result", {}, b"{}")[0] == 401
+
+
+def test_a_helper_that_worked_longer_than_its_session_lasts_still_brings_its_result(tmp_path: Path) -> None:
+    service = Service(tmp_path)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve() -> None:
+            for _ in range(4):
+                connection, _ = listener.accept()
+                with connection:
+                    Handler(connection, service.file)
+
+        server = threading.Thread(target=serve, daemon=True)
+        server.start()
+        client = MetadataClient(f"http://127.0.0.1:{listener.getsockname()[1]}")
+        assert client.order() == HelperOrder(has_enrolment=True)
+        record = read_record(service.file, Metadata)
+        assert record is not None
+        # As good as a session that has run out: nothing that was signed before is valid any more.
+        write_record(service.file, record.model_copy(update={"key": "00" * 32}))
+        client.put_result('{"adapted": true}')
+        server.join(10)
+    assert result_file(service.file).read_text() == '{"adapted": true}'
 
 
 def test_unknown_paths_are_not_found(service: Service) -> None:
