@@ -78,7 +78,7 @@ class Catalogue:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._lock = threading.RLock()
+        self._lock, self._row_lock = threading.RLock(), threading.Lock()
         self._uncommitted_bytes = 0
         self._unsynced_bytes = 0
         self.moves = 0
@@ -122,7 +122,8 @@ class Catalogue:
 
     def new_row(self) -> int:
         """A number for a new entry."""
-        with self._lock:
+        # A lock of its own: a thread that writes what it has sent holds the other one for long.
+        with self._row_lock:
             self._last_row += 1
             return self._last_row
 

@@ -7,7 +7,6 @@ import errno
 import os
 import stat
 from collections.abc import Callable
-from functools import cache
 
 from agents.target.receive.metadata import (
     Inherited,
@@ -34,11 +33,26 @@ _NODE_TYPES = {
 }
 
 
+class _Inheritance:
+    """What new files in a directory inherit; it is asked once."""
+
+    __slots__ = ("_directory", "_found")
+
+    def __init__(self, directory: int) -> None:
+        self._directory = directory
+        self._found: Inherited | None = None
+
+    def __call__(self) -> Inherited:
+        if self._found is None:
+            self._found = inherited_from(self._directory)
+        return self._found
+
+
 def write_entries(volume: Volume, directory: int, entries: list[Entry]) -> list[int]:
     """Write entries into one directory; returns the rows of those that should have been there but are not."""
     free_umask()
     # Asked for only where a file is made that was not there.
-    inherited = cache(lambda: inherited_from(directory))
+    inherited = _Inheritance(directory)
     lost = []
     for entry in entries:
         if not entry.name or entry.kind is EntryKind.DIRECTORY:
