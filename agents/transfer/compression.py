@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import queue
+from collections import deque
 from typing import Final
 
 import zstandard
@@ -14,11 +15,16 @@ MAX_WINDOW_BYTES = 8 << 20
 SAMPLE_BYTES = 64 << 10
 MIN_GAIN = 0.05
 MIN_COMPRESSED_BYTES = 128
-LEVELS: Final = (None, -3, 1, 3, 6)
+LEVELS: Final = (None, -3, 1, 2, 3, 6)
 """From the cheapest on; None leaves the payload as it is. Beyond 6, zstd takes twice the time for two per cent."""
 _SAMPLE_LEVEL: Final = -3
 _BUSY_SHARE: Final = 0.85
-_IDLE_SHARE: Final = 0.5
+_IDLE_SHARE: Final = 0.7
+# What is on its way when the level changes was compressed as before: of three answers the first says nothing, and the
+# other two must agree.
+_ANSWERS: Final = 3
+# For how many answers a step that was taken back is not tried again: at first, and at most.
+_FIRST_WAIT, _LONGEST_WAIT = 16, 64
 # Each holds up to 5 MB at the highest level; more at a time than there are processors gain nothing.
 _MAX_CONTEXTS: Final = 4
 
@@ -27,11 +33,17 @@ class AdaptiveCompressor:
     """Compresses the payloads of all threads of a sender, as many at a time as there are processors.
 
     The level rises while the link is what sending waits for and falls while it is not: then it is the processor
-    of one of the ends, which compressing only burdens.
+    of one of the ends, which compressing only burdens. A step that has to be taken back is tried again later, each
+    time twice as late.
     """
 
     def __init__(self) -> None:
         self._step = LEVELS.index(1)
+        self._shares: deque[float] = deque(maxlen=_ANSWERS)
+        self._last = 0
+        self._barred = 0
+        self._wait = _FIRST_WAIT
+        self._waiting = 0
         self._contexts: queue.LifoQueue[dict[int, zstandard.ZstdCompressor]] = queue.LifoQueue()
         for _ in range(min(_MAX_CONTEXTS, len(os.sched_getaffinity(0)))):
             self._contexts.put({})
@@ -59,10 +71,21 @@ class AdaptiveCompressor:
 
     def adapt(self, link_share: float) -> None:
         """Learn in which share of the last time the link was what sending waited for."""
-        if link_share > _BUSY_SHARE:
-            self._step = min(self._step + 1, len(LEVELS) - 1)
-        elif link_share < _IDLE_SHARE:
-            self._step = max(self._step - 1, 0)
+        self._shares.append(link_share)
+        self._waiting = max(self._waiting - 1, 0)
+        if len(self._shares) < _ANSWERS:
+            return
+        _, *shares = self._shares
+        wanted = (min(shares) > _BUSY_SHARE) - (max(shares) < _IDLE_SHARE)
+        if not 0 <= self._step + wanted < len(LEVELS) or (self._waiting and wanted == self._barred):
+            return
+        if wanted and wanted == -self._last:
+            self._barred, self._waiting = self._last, self._wait
+            self._wait = min(self._wait * 2, _LONGEST_WAIT)
+        if wanted:
+            self._step += wanted
+            self._last = wanted
+            self._shares.clear()
 
 
 def _shrinks(payload: bytes, contexts: dict[int, zstandard.ZstdCompressor]) -> bool:

@@ -1,5 +1,6 @@
 import os
 import threading
+from itertools import pairwise
 
 from agents.transfer.compression import LEVELS, AdaptiveCompressor, BoundedDecompressor
 from agents.transfer.frames import FLAG_COMPRESSED, Frame, Kind
@@ -14,6 +15,27 @@ def test_busy_link_raises_the_level_to_the_highest_and_no_further() -> None:
     assert compressor.level == LEVELS[-1]
 
 
+def test_one_answer_alone_changes_nothing() -> None:
+    compressor = AdaptiveCompressor()
+    for share in (1.0, 0.1, 1.0, 0.1, 1.0):
+        compressor.adapt(share)
+        assert compressor.level == 1
+
+
+def test_a_level_that_was_too_high_is_tried_again_ever_later() -> None:
+    compressor = AdaptiveCompressor()
+    tried = []
+    for number in range(1000):
+        before = compressor.level
+        # From level 3 on the processor is what is scarce.
+        compressor.adapt(0.3 if compressor.level in LEVELS[LEVELS.index(3) :] else 0.95)
+        if compressor.level == 3 != before:
+            tried.append(number)
+    pauses = [later - earlier for earlier, later in pairwise(tried)]
+    assert pauses == sorted(pauses)
+    assert pauses[-1] >= 64 > pauses[0]
+
+
 def test_idle_link_ends_without_compression() -> None:
     compressor = AdaptiveCompressor()
     for _ in range(10):
@@ -24,7 +46,8 @@ def test_idle_link_ends_without_compression() -> None:
 
 def test_level_stays_where_neither_link_nor_processor_has_much_to_spare() -> None:
     compressor = AdaptiveCompressor()
-    compressor.adapt(0.7)
+    for _ in range(10):
+        compressor.adapt(0.8)
     assert compressor.level == 1
 
 
