@@ -13,6 +13,7 @@ import pytest
 
 from agents.bundle import build_agent
 from demo.debian_tree import debian_tree_tarball, unpack_tree
+from tests.unit.transfer.transfer_kit import Authority
 from tests.userland.test_userland import OLD_KERNELS, as_old_kernel
 
 pytestmark = [pytest.mark.long, pytest.mark.root, pytest.mark.timeout(900)]
@@ -102,7 +103,7 @@ def bring(agent: Path, tree: Path) -> None:
     folder.mkdir(parents=True)
     shutil.copy2(agent, folder / "sms-agent")
     (folder / "secret").write_text("a secret key")
-    (folder / "ca.pem").write_text("no certificate: it never gets as far")
+    (folder / "ca.pem").write_text(Authority().pem)
 
 
 def test_userland_with_nothing_but_the_agent_and_proc(agent: Path, tmp_path: Path) -> None:
