@@ -16,6 +16,7 @@ pytestmark = [pytest.mark.root]
 OWN = frozenset({b"/lost+found"})
 
 
+@pytest.mark.timeout(600)
 def test_a_launch_of_a_system_without_a_kernel_fails_and_is_mended_by_a_sync_round(
     source: MountedSource, tmp_path: Path
 ) -> None:

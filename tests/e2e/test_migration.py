@@ -48,12 +48,6 @@ def test_a_mounted_system_migrates_boots_syncs_and_finishes(
                 "/odd/socket",
             }
 
-            rehearsed = sms.ask("task", "rehearse", task_id, "--wait")
-            assert (rehearsed["verdict"], rehearsed["failures"]) == ("green", [])
-            assert {"/", "/data"} <= set(rehearsed["mount_points"])
-            assert rehearsed["addresses"]
-            note(f"rehearsal: {rehearsed['seconds']} s, login after {rehearsed['login_seconds']} s")
-
             for folder in (source.root / "odd", source.root / "data/odd"):
                 change_odd_tree(folder, seed)
             (source.root / "etc/motd").write_text("changed between the rounds\n")

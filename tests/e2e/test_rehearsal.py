@@ -119,6 +119,9 @@ def test_rehearsal_of_a_broken_system_is_red_with_the_code_of_the_break(
     codes = [failure.code for failure in outcome.failures]
     note(f"rehearsal, broken: {what}: {codes or 'green'}, login after {outcome.login_seconds} s")
     assert codes[:1] == ([code] if code else []), [failure.cause for failure in outcome.failures]
+    if not code:
+        assert {"/", "/data"} <= set(outcome.mount_points)
+        assert outcome.addresses
     assert digests(folder) == before
 
 

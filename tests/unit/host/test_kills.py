@@ -26,7 +26,7 @@ QEMU_IMG_CALLS_OF_A_MERGE = 5
 
 WRAPPER = """#!/bin/sh
 count=$(($(cat "$0.count") + 1)); echo $count > "$0.count"
-[ "$count" = "$KILL_AT" ] && [ "$KILL_WHEN" = before ] && kill -9 $PPID
+[ "$count" = "$KILL_AT" ] && [ "$KILL_WHEN" = before ] && {{ kill -9 $PPID; exit 1; }}
 {real} "$@" || exit $?
 [ "$count" = "$KILL_AT" ] && [ "$KILL_WHEN" = after ] && kill -9 $PPID
 exit 0
