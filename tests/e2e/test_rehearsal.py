@@ -120,8 +120,9 @@ def test_rehearsal_of_a_broken_system_is_red_with_the_code_of_the_break(
     note(f"rehearsal, broken: {what}: {codes or 'green'}, login after {outcome.login_seconds} s")
     assert codes[:1] == ([code] if code else []), [failure.cause for failure in outcome.failures]
     if not code:
-        assert {"/", "/data"} <= set(outcome.mount_points)
-        assert outcome.addresses
+        assert outcome.report is not None
+        assert {"/", "/data"} <= set(outcome.report.mount_points())
+        assert any("inet" in address for address in outcome.report.addresses)
     assert digests(folder) == before
 
 
