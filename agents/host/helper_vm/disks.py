@@ -67,10 +67,19 @@ def _unplug(monitor: Monitor, key: str, path: Path) -> None:
                 monitor.execute("device_del", {"id": f"device-{key}"})
             ask_at = now + _ASK_AGAIN_S
         time.sleep(0.05)
-    known = {node["node-name"] for node in monitor.execute("query-named-block-nodes", {"flat": True})}
     for name in (f"node-{key}", f"file-{key}"):
-        if name in known:
-            monitor.execute("blockdev-del", {"node-name": name})
+        while name in _block_nodes(monitor):
+            try:
+                monitor.execute("blockdev-del", {"node-name": name})
+            except OSError:
+                # QEMU lets go of it some time after the device is gone from its list.
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.05)
+
+
+def _block_nodes(monitor: Monitor) -> set[str]:
+    return {node["node-name"] for node in monitor.execute("query-named-block-nodes", {"flat": True})}
 
 
 def _plugged(monitor: Monitor) -> set[str]:
