@@ -71,10 +71,10 @@ def _unplug(monitor: Monitor, key: str, path: Path) -> None:
         while name in _block_nodes(monitor):
             try:
                 monitor.execute("blockdev-del", {"node-name": name})
-            except OSError:
+            except OSError as error:
                 # QEMU lets go of it some time after the device is gone from its list.
                 if time.monotonic() > deadline:
-                    raise
+                    raise MigrationError(TARGET_DISKS_BUSY, path=path, user="QEMU of the helper VM") from error
                 time.sleep(0.05)
 
 
