@@ -9,7 +9,8 @@ lane() { .venv/bin/python -m pytest "$@" -m "not long and not docker" "--seed=$s
 
 rest="$(mktemp)"
 trap 'kill "$beside" 2>/dev/null; rm -f "$rest"' EXIT
-first=(tests/e2e tests/contract tests/unit/transfer tests/unit/audit tests/unit/host)
+first=(tests/e2e tests/contract tests/unit/transfer tests/unit/audit tests/unit/host
+       tests/bus/identity)
 lane tests "${first[@]/#/--ignore=}" -p no:cacheprovider >"$rest" 2>&1 &
 beside=$!
 lane "${first[@]}"

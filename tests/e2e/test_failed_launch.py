@@ -12,7 +12,7 @@ from tests.e2e.compare_trees import describe, differences
 from tests.e2e.disk_images import bound, mounted
 from tests.e2e.source_disks import MountedSource
 
-pytestmark = [pytest.mark.root]
+pytestmark = [pytest.mark.root, pytest.mark.long]
 OWN = frozenset({b"/lost+found"})
 
 
