@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -25,7 +25,7 @@ from benchmarks.rig.trees import KINDS
 
 RESULTS: Final = Path(__file__).parents[1] / "results"
 _DELTA: Final = ("-aHAX", "--inplace", "--no-whole-file")
-CONTENDERS: Final[dict[str, Contender]] = {
+CONTENDERS: Final[Mapping[str, Contender]] = {
     each.name: each
     for each in (
         OwnCopy(),
@@ -35,7 +35,7 @@ CONTENDERS: Final[dict[str, Contender]] = {
         TarOverSsh(),
         BareTcp(),
     )
-}
+} | {"ours-by-changes": OwnCopy(by_changes=True)}
 _READ_BYTES: Final = 1 << 20
 _METHOD: Final = (
     "Services (both agents, sshd) run before the clock starts; it stops when sync -f of the target has returned. The "

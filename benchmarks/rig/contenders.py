@@ -52,16 +52,18 @@ class Contender(Protocol):
         """
 
 
+@dataclass(frozen=True)
 class OwnCopy:
-    """Source and target agent's copy, each in a process of its own."""
+    """Source and target agent's copy, each in a process of its own. by_changes: see EndSettings."""
 
-    name = "ours"
-    is_faithful = True
+    name: str = field(default="ours", init=False)
+    is_faithful: bool = field(default=True, init=False)
+    by_changes: bool = False
 
     @contextmanager
     def ready(self, place: Place) -> Iterator[Copy]:
         """See Contender. Both agents are services: interpreters and modules are loaded beforehand."""
-        with OwnEnds(place.source, place.target, place.folder, place.link) as ends:
+        with OwnEnds(place.source, place.target, place.folder, place.link, by_changes=self.by_changes) as ends:
             yield ends.copy
 
 

@@ -23,7 +23,8 @@ _RETRY_S = 10.0
 
 class EndSettings(Model):
     """What an end is told. path: the tree to read, or the empty folder to fill. port: only for the source.
-    follows: sync rounds after the copy, until it is killed."""
+    by_changes: sync rounds look only at what fanotify says has changed. follows: sync rounds after the copy, until it
+    is killed."""
 
     task_id: str
     path: str
@@ -31,6 +32,7 @@ class EndSettings(Model):
     credentials: Credentials
     address: str
     port: int = 0
+    by_changes: bool = False
     follows: bool = False
 
 
@@ -68,11 +70,11 @@ def run_source(settings: EndSettings) -> None:
         own_paths=(),
         on_progress=lambda _: None,
         retry_s=_RETRY_S,
-        tracker=ChangeTracker() if settings.follows else None,
+        tracker=ChangeTracker() if settings.follows or settings.by_changes else None,
     )
     print("ready", flush=True)
     for number, _ in enumerate(sys.stdin):
-        summary = session.sync(number) if number else session.copy()
+        summary = session.sync(number, by_changes=settings.by_changes) if number else session.copy()
         print(summary.model_dump_json(), flush=True)
         if settings.follows:
             session.follow(1)

@@ -57,9 +57,9 @@ class End:
 
 
 class OwnEnds:
-    """Both agents, connected over a link."""
+    """Both agents, connected over a link. by_changes: as in EndSettings, of the source."""
 
-    def __init__(self, source: Path, target: Path, folder: Path, link: Link) -> None:
+    def __init__(self, source: Path, target: Path, folder: Path, link: Link, *, by_changes: bool = False) -> None:
         authority = Authority(_TASK)
         self._stack = ExitStack()
 
@@ -73,6 +73,7 @@ class OwnEnds:
                 credentials=authority.issue(role),
                 address=link.address,
                 port=port,
+                by_changes=by_changes and role == "source",
             )
             command = [sys.executable, "-m", "benchmarks.rig.copy_end", role]
             end = self._stack.enter_context(End(link.at_target(command) if role == "target" else command))
