@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Literal
+from typing import Final, Literal
+
+from pydantic import Field
 
 from contracts.base import Model
+
+_MOST_SECONDS: Final = 1e9
+_MOST_BYTES: Final = (1 << 63) - 1
 
 TransferStage = Literal["connecting", "copying", "links", "directories", "settling", "verifying", "done"]
 
@@ -53,6 +58,15 @@ class TransferProgress(Model):
     is_stalled: bool = False
     seconds: float = 0.0
     lag_s: float | None = None
+
+
+class FollowedRound(Model):
+    """One of the rounds of a continuous sync, which has ended. after_s: between the beginnings of the one before and of
+    this one, the time in which bytes_content of contents have changed; seconds: what it took to send them."""
+
+    after_s: float = Field(ge=0, le=_MOST_SECONDS)
+    seconds: float = Field(ge=0, le=_MOST_SECONDS)
+    bytes_content: int = Field(ge=0, le=_MOST_BYTES)
 
 
 class SkippedPath(Model):

@@ -142,7 +142,7 @@ class AgentSession:
         await self._started().keep(message)
 
     async def publish_core(self, message: Message) -> None:
-        """AgentProgress or AgentHeartbeat: dropped while offline."""
+        """AgentProgress, AgentSyncRound or AgentHeartbeat: dropped while offline."""
         if self._client is not None and self._connected.is_set():
             await self._started().say(self._client, message)
 

@@ -22,6 +22,7 @@ from contracts.messages.agent import (
     AgentProgress,
     AgentRegistered,
     AgentResult,
+    AgentSyncRound,
 )
 from contracts.messages.agent_log import AgentLogChunk
 from contracts.subjects import agent_status
@@ -36,7 +37,11 @@ _KEPT_KINDS: Final[dict[type[Message], str]] = {
     AgentResult: "result",
     AgentLogChunk: "log",
 }
-_CORE_KINDS: Final[dict[type[Message], str]] = {AgentHeartbeat: "heartbeat", AgentProgress: "progress"}
+_CORE_KINDS: Final[dict[type[Message], str]] = {
+    AgentHeartbeat: "heartbeat",
+    AgentProgress: "progress",
+    AgentSyncRound: "sync-round",
+}
 # Only the newest counts; results are never dropped.
 _REPLACING: Final = frozenset({"registered", "inventory"})
 

@@ -22,6 +22,7 @@ from contracts.messages.agent import (
     AgentProgress,
     AgentRegistered,
     AgentResult,
+    AgentSyncRound,
     CollectInventory,
     CopyVolumes,
     ForgetTask,
@@ -242,7 +243,7 @@ class SourceAgent:
         if work is not None:
             await work.stop()
 
-    def _report(self, progress: AgentProgress) -> None:
-        publishing = asyncio.get_running_loop().create_task(self._session.publish_core(progress))
+    def _report(self, status: AgentProgress | AgentSyncRound) -> None:
+        publishing = asyncio.get_running_loop().create_task(self._session.publish_core(status))
         self._publishing.add(publishing)
         publishing.add_done_callback(self._publishing.discard)

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Final
 
 from agents.source.bind import view_of
 from agents.source.copy.rate_limit import local_minute
@@ -28,6 +29,7 @@ from contracts.layout import CopyVolume
 from contracts.messages.agent import (
     AgentProgress,
     AgentResult,
+    AgentSyncRound,
     ChannelEnd,
     SyncVolumes,
     TransferCommand,
@@ -35,9 +37,11 @@ from contracts.messages.agent import (
 )
 from contracts.messages.cutover import CutOver
 from contracts.speed_limit import SpeedLimit, SpeedLimits
-from contracts.transfer import CopySummary, TransferProgress, VerificationReport
+from contracts.transfer import CopySummary, FollowedRound, TransferProgress, VerificationReport
 
-OnProgress = Callable[[AgentProgress], None]
+OnProgress = Callable[[AgentProgress | AgentSyncRound], None]
+# Shorter rounds say nothing of a trend: most of their time is waiting for the target's disk.
+_TELLING_S: Final = 2.0
 
 
 class TransferWork:
@@ -73,6 +77,7 @@ class TransferWork:
         self._has_stopped = False
         self._meter = WireMeter()
         self._load = LoadMeter()
+        self._was_telling = False
         self._ended: asyncio.Future[AgentResult] = self._loop.create_future()
 
     async def result(self) -> AgentResult:
@@ -169,7 +174,7 @@ class TransferWork:
                 last, work = final_rounds(session, command)
                 return result.model_copy(update={"summary": last, "cutover": work})
             case SyncVolumes() if command.is_continuous:
-                return result.model_copy(update={"summary": session.follow(command.round_number)})
+                return result.model_copy(update={"summary": session.follow(command.round_number, self._tell_of_round)})
             case SyncVolumes():
                 return result.model_copy(update={"summary": session.sync(command.round_number, by_changes=True)})
             case _:
@@ -208,6 +213,13 @@ class TransferWork:
             load=self._load.load(now_s=time.monotonic()),
         )
         self._loop.call_soon_threadsafe(self._on_progress, message)
+
+    def _tell_of_round(self, followed: FollowedRound) -> None:
+        is_telling = followed.seconds >= _TELLING_S
+        if is_telling or self._was_telling:
+            message = AgentSyncRound(task_id=self.command.task_id, epoch=self.command.epoch, round=followed)
+            self._loop.call_soon_threadsafe(self._on_progress, message)
+        self._was_telling = is_telling
 
 
 def _limits_of(command: TransferCommand) -> SpeedLimits:

@@ -16,7 +16,7 @@ from contracts.inventory import SourceInventory
 from contracts.layout import CopyVolume, TargetLayout
 from contracts.speed_limit import SpeedLimits, SpeedPeriod
 from contracts.task_settings import NetworkCheck
-from contracts.transfer import CopySummary, TransferProgress, VerificationReport
+from contracts.transfer import CopySummary, FollowedRound, TransferProgress, VerificationReport
 
 AgentRole = Literal["source", "target"]
 
@@ -105,6 +105,17 @@ class AgentProgress(Message):
     load: AgentLoad | None = None
     sub_task: str = ""
     trace: str = ""
+
+
+class AgentSyncRound(Message):
+    """Status ``sync-round``, not kept: a round of a continuous sync has ended. Told of rounds that took two seconds or
+    more, and of the first shorter one after such a round. epoch: of the command that is being carried out."""
+
+    TYPE: ClassVar[str] = "sms.agent.sync-round"
+    KIND: ClassVar[MessageKind] = "status"
+    task_id: str
+    epoch: int
+    round: FollowedRound
 
 
 class AgentResult(Message):

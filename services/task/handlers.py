@@ -9,7 +9,7 @@ from typing import Any
 from contracts.envelope import Envelope
 from contracts.errors import Failure, MigrationError
 from contracts.errors.task import TASK_NOT_FOUND
-from contracts.messages.agent import AgentProgress, AgentResult
+from contracts.messages.agent import AgentProgress, AgentResult, AgentSyncRound
 from contracts.messages.certificate_issuer import (
     AuthorityCreated,
     AuthorityDestroyed,
@@ -31,6 +31,7 @@ from services.task.domain.answers import (
     learn_from_provisioner,
 )
 from services.task.domain.cutover import learn_cutover
+from services.task.domain.forecast import followed_convergence
 from services.task.domain.instructions import agent_command, is_source_step, renewal_request_id
 from services.task.domain.phases import NEEDS_HELPER_VOLUME, Step
 from services.task.domain.ports import Clock, Lane, Tasks
@@ -51,6 +52,7 @@ class AnswerHandlers:
         self._clock = clock
         self._changes = TaskChanges(tasks, lane)
         self._progress: dict[str, AgentProgress] = {}
+        self._followed: dict[str, AgentSyncRound] = {}
 
     def progress_of(self, task: Task) -> AgentProgress | None:
         """The newest report of the step that runs; None after a restart until the next one comes."""
@@ -137,6 +139,26 @@ class AnswerHandlers:
         if progress.wire_rate_bit_s is not None and progress.minute_of_day is not None:
             await self._stop_above_the_limit(task, progress.wire_rate_bit_s, progress.minute_of_day)
 
+    async def on_agent_sync_round(self, message: AgentSyncRound, envelope: Envelope) -> None:
+        """Two rounds of a continuous sync tell whether it gets ahead of the source. Kept in memory only."""
+        account, agent_id = owner_of_agent_subject(envelope.subject)
+        task = await self._tasks.load(account, message.task_id)
+        if task.server_id != agent_id or task.epoch != message.epoch or not task.is_following:
+            return
+        before, self._followed[task.id] = self._followed.get(task.id), message
+        if before is None or before.epoch != message.epoch:
+            return
+        earlier = before.round
+
+        def decide(current: Task) -> Task | None:
+            if current.epoch != message.epoch:
+                return None
+            cause = self._cause("sync round ended", envelope)
+            verdict = followed_convergence(current, earlier, message.round, cause.at)
+            return note(current, cause, convergence=verdict) if verdict is not None else None
+
+        await self._change(account, task.id, envelope, decide)
+
     async def _stop_above_the_limit(self, task: Task, wire_rate_bit_s: float, minute: int) -> None:
         failure = over_speed(task.speed_limits, wire_rate_bit_s, minute, task_id=task.id)
         if failure is None:
@@ -204,6 +226,7 @@ class AnswerHandlers:
             return
         if changed.step is None:
             self._progress.pop(task_id, None)
+            self._followed.pop(task_id, None)
 
     def _cause(self, event: str, envelope: Envelope) -> Cause:
         return Cause(event=event, actor=envelope.actor or envelope.source, at=self._clock())

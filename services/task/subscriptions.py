@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from contracts.messages.agent import AgentProgress, AgentResult
+from contracts.messages.agent import AgentProgress, AgentResult, AgentSyncRound
 from contracts.messages.agreement import AcceptPrivacyAgreement, ListTaskErrors, ShowOffer, ShowPrivacyAgreement
 from contracts.messages.certificate_issuer import (
     AuthorityCreated,
@@ -125,6 +125,7 @@ def subscribe(
     bus.on_event(evt_filter("certificate", "refused"), CertificateRefused, answers.on_certificate)
     bus.on_event(agent_status_filter("result"), AgentResult, answers.on_agent_result)
     bus.on_core(agent_status_filter("progress"), AgentProgress, answers.on_agent_progress, is_shared=False)
+    bus.on_core(agent_status_filter("sync-round"), AgentSyncRound, answers.on_agent_sync_round, is_shared=False)
 
 
 def subscribe_catalogue(

@@ -8,7 +8,9 @@ from collections.abc import Callable
 from typing import Final
 
 from agents.source.copy.rounds import Rounds
+from agents.source.copy.tally import Tally
 from agents.source.tracking.tracker import ChangeTracker
+from contracts.transfer import FollowedRound
 
 _SHORTEST_ROUND_S: Final = 0.2
 """Changes of the same entries within this time are sent once."""
@@ -18,17 +20,21 @@ _MOST_LAST_ROUNDS: Final = 5
 
 
 class Following:
-    """Leads rounds until it is told to finish. on_round: called after each one.
+    """Leads rounds until it is told to finish. on_round: called after each one; after_s is 0 for the first.
 
     Volumes whose changes cannot be followed are walked, and rest for as long as the walk took: at most half of the
     time goes into reading what has not changed.
     """
 
-    def __init__(self, rounds: Rounds, tracker: ChangeTracker, on_round: Callable[[], object]) -> None:
+    def __init__(
+        self, rounds: Rounds, tally: Tally, tracker: ChangeTracker, on_round: Callable[[FollowedRound], None]
+    ) -> None:
         self._rounds = rounds
+        self._tally = tally
         self._tracker = tracker
         self._on_round = on_round
         self._walk_at = 0.0
+        self._began: float | None = None
 
     def run(self, is_finishing: threading.Event) -> None:
         """Until told to finish; then on until all that had happened by then is on the target, or too much goes on."""
@@ -44,9 +50,11 @@ class Following:
             self._one(walks_untracked=False)
 
     def _one(self, *, walks_untracked: bool) -> None:
-        began = time.monotonic()
+        began, sent = time.monotonic(), self._tally.bytes_content
         self._rounds.look_at_changes(walks_untracked=walks_untracked)
+        seconds = time.monotonic() - began
         if walks_untracked:
-            ended = time.monotonic()
-            self._walk_at = ended + max(_SHORTEST_PAUSE_S, ended - began)
-        self._on_round()
+            self._walk_at = began + seconds + max(_SHORTEST_PAUSE_S, seconds)
+        after_s = 0.0 if self._began is None else began - self._began
+        self._began = began
+        self._on_round(FollowedRound(after_s=after_s, seconds=seconds, bytes_content=self._tally.bytes_content - sent))

@@ -28,7 +28,7 @@ from contracts.errors.code import MigrationError
 from contracts.errors.transfer import STOPPED
 from contracts.layout import CopyVolume
 from contracts.speed_limit import SpeedLimit, SpeedLimits
-from contracts.transfer import CopySummary, TransferProgress, VerificationReport
+from contracts.transfer import CopySummary, FollowedRound, TransferProgress, VerificationReport
 
 _MAX_PASSES = 4
 _DEFAULT_RETRY_S = 24 * 3600.0
@@ -36,12 +36,13 @@ _DEFAULT_RETRY_S = 24 * 3600.0
 
 @dataclass(frozen=True, kw_only=True)
 class _Lead:
-    """What a call has to work with. is_again: the target has turned out not to hold what it should. on_round: to be
+    """What a call has to work with. is_again: the target has turned out not to hold what it should. forget_lost: to be
     called after each round but the last."""
 
     rounds: Rounds
+    tally: Tally
     is_again: bool
-    on_round: Callable[[], object]
+    forget_lost: Callable[[], object]
 
 
 class SourceSession:
@@ -123,15 +124,20 @@ class SourceSession:
 
         return self._run(round_number, work)
 
-    def follow(self, round_number: int) -> CopySummary:
+    def follow(self, round_number: int, on_round: Callable[[FollowedRound], None] = lambda _: None) -> CopySummary:
         """Sync rounds, one after the other, until finish_following; the counts are of all of them.
 
-        Raises MigrationError as copy does.
+        on_round: called after each of them, in the same thread. Raises MigrationError as copy does.
         """
-        return self._run(
-            round_number,
-            lambda lead: Following(lead.rounds, self._tracker, lead.on_round).run(self._is_finishing),
-        )
+
+        def work(lead: _Lead) -> None:
+            def ended(followed: FollowedRound) -> None:
+                lead.forget_lost()
+                on_round(followed)
+
+            Following(lead.rounds, lead.tally, self._tracker, ended).run(self._is_finishing)
+
+        return self._run(round_number, work)
 
     def finish_following(self) -> None:
         """End follow with the round that is under way and a last one; what is called later is not affected."""
@@ -227,7 +233,8 @@ class SourceSession:
         exclusions = {volume.index: self._exclusions(volume) for volume in self._volumes}
         rounds = Rounds(self._volumes, exclusions, self._scope, catalogue, channel, tally, self._tracker)
         try:
-            work(_Lead(rounds=rounds, is_again=is_again, on_round=lambda: bool(self._forget(catalogue, lost))))
+            forget_lost = partial(self._forget, catalogue, lost)
+            work(_Lead(rounds=rounds, tally=tally, is_again=is_again, forget_lost=forget_lost))
         finally:
             rounds.close()
 

@@ -114,6 +114,11 @@ class Tally:
             self.of[volume].files_sent += files
             self.of[volume].bytes_content += size
 
+    @property
+    def bytes_content(self) -> int:
+        """Contents that were sent so far."""
+        return sum(count.bytes_content for count in self.of.values())
+
     def packed(self, *, raw: int, wire: int) -> None:
         """A payload was compressed from raw to wire bytes."""
         with self._lock:
@@ -178,7 +183,7 @@ class Tally:
             files_total=sum(v.files_total for v in volumes),
             bytes_total=sum(v.bytes_total for v in volumes),
             files_sent=sum(v.files_sent for v in volumes),
-            bytes_content=sum(v.bytes_content for v in volumes),
+            bytes_content=self.bytes_content,
             bytes_sent=bytes_sent,
             bytes_resent=self.bytes_resent + bytes_sent_again,
             files_changing=self.files_changing,

@@ -13,7 +13,7 @@ from typing import Final
 
 from contracts.forecast import Convergence, SyncForecast
 from contracts.messages.forecast import ConvergenceChanged
-from contracts.transfer import CopySummary, TransferProgress
+from contracts.transfer import CopySummary, FollowedRound, TransferProgress
 from services.task.domain.phases import Step
 from services.task.domain.task import Task
 
@@ -24,6 +24,7 @@ _SMALL_S: Final = 3.0
 _MOST_ROUNDS: Final = 50
 # Too little to say at what rate it was sent.
 _TELLING_BYTES: Final = 1 << 20
+_SHORTEST_S: Final = 0.001
 _LAUNCH_STEPS: Final = (Step.DETACH, Step.TAKE_POINT, Step.CREATE_LAYER, Step.PLAN, Step.ADAPT, Step.LAUNCH)
 
 
@@ -31,8 +32,7 @@ def forecast(task: Task, progress: TransferProgress | None, now: datetime) -> Sy
     """None before anything has been copied and while nothing is."""
     if progress is None and not task.rounds:
         return None
-    # Rounds that follow each other send no more than what is written, however fast they could.
-    write, link = write_rate(task.rounds), link_rate(task.rounds, None if task.is_following else progress)
+    write, link = _known_rates(task, progress)
     looking_s = _looking_s(task.rounds)
     backlog = max(0, progress.bytes_total - progress.bytes_done) if progress else 0
     last_s = settled_round_s(looking_s, write, link)
@@ -106,10 +106,17 @@ def changed_convergence(task: Task, at: datetime) -> Convergence | None:
     """The verdict after a round, when it is another one than was told."""
     write, link = write_rate(task.rounds), link_rate(task.rounds, None)
     verdict = converges(write, link, before=task.convergence)
-    known = task.convergence.converges if task.convergence else True
-    if verdict is None or write is None or link is None or verdict == known:
+    return _changed(task, write, link, at, verdict=verdict)
+
+
+def followed_convergence(task: Task, before: FollowedRound, newest: FollowedRound, at: datetime) -> Convergence | None:
+    """The verdict on a sync that goes on, when it is another one than was told. One round that takes longer than the
+    time in which its changes came may have met a single large file; two in a row are a trend."""
+    write, link = _rates(newest, task.convergence)
+    verdict = converges(write, link, before=task.convergence)
+    if verdict is False and converges(*_rates(before, None), before=task.convergence) is not False:
         return None
-    return Convergence(converges=verdict, write_rate_bytes_s=round(write), link_rate_bytes_s=round(link), at=at)
+    return _changed(task, write, link, at, verdict=verdict)
 
 
 def convergence_event(task: Task) -> ConvergenceChanged | None:
@@ -125,6 +132,36 @@ def convergence_event(task: Task) -> ConvergenceChanged | None:
         write_rate_bytes_s=told.write_rate_bytes_s,
         link_rate_bytes_s=told.link_rate_bytes_s,
     )
+
+
+def _known_rates(task: Task, progress: TransferProgress | None) -> tuple[float | None, float | None]:
+    """Write rate and link rate. What runs says nothing of the link in a sync that goes on: its rounds send no more than
+    what is written, however fast they could."""
+    if not task.is_following:
+        return write_rate(task.rounds), link_rate(task.rounds, progress)
+    if task.convergence is not None:
+        return task.convergence.write_rate_bytes_s, task.convergence.link_rate_bytes_s
+    return write_rate(task.rounds), link_rate(task.rounds, None)
+
+
+def _changed(
+    task: Task, write: float | None, link: float | None, at: datetime, *, verdict: bool | None
+) -> Convergence | None:
+    known = task.convergence.converges if task.convergence else True
+    if verdict is None or write is None or link is None or verdict == known:
+        return None
+    return Convergence(converges=verdict, write_rate_bytes_s=round(write), link_rate_bytes_s=round(link), at=at)
+
+
+def _rates(followed: FollowedRound, told: Convergence | None) -> tuple[float | None, float | None]:
+    """Write rate and link rate; None where they are not known. A round that had nothing to send leaves the link as it
+    was told."""
+    if followed.after_s < _SHORTEST_S or followed.seconds < _SHORTEST_S:
+        return None, None
+    write = followed.bytes_content / followed.after_s
+    if not followed.bytes_content:
+        return write, told.link_rate_bytes_s if told else None
+    return write, followed.bytes_content / followed.seconds
 
 
 def _tells(summary: CopySummary) -> bool:

@@ -7,7 +7,7 @@ import asyncio
 from contracts.forecast import SyncForecast
 from contracts.messages.reply import Accepted
 from contracts.messages.task import ActOnTask, CreateTask, Phase, TaskAction, TaskView
-from contracts.transfer import CopySummary
+from contracts.transfer import CopySummary, FollowedRound
 from services.task.bootstrap import COLLECTIONS, wire
 from services.task.settings import TaskSettings
 from tests.bus.conftest import Bench, eventually
@@ -79,3 +79,27 @@ async def test_a_launch_ends_a_sync_and_what_it_said_of_the_lag(
         assert world.last_commands["sync"]["is_continuous"] is False
         assert adapting.progress is None, "what a step that has ended said is not said of another one"
         assert forecast(adapting).lag_s != LAG_S
+
+
+async def test_a_sync_that_falls_behind_says_so_while_it_goes_on_and_once(
+    bench: Bench, settings: TaskSettings, world: World
+) -> None:
+    def told() -> list[dict[str, object]]:
+        return [message for what, message in world.heard if what == "convergence-changed"]
+
+    async with bench.running(settings, wire, COLLECTIONS) as context:
+        user = User(context.bus)
+        view = await following(user, world)
+        epoch = world.last_commands["sync"]["epoch"]
+        for number in range(1, 5):
+            growing = FollowedRound(after_s=10 * number, seconds=10 * number + 10, bytes_content=10**8 * (number + 1))
+            await world.report_round(view.id, epoch, growing)
+        await eventually(lambda: len(told()) == 1)
+        behind = await user.show(view.id)
+        assert forecast(behind).converges is False
+        assert behind.step == view.step, "what runs goes on"
+        await world.report_round(view.id, epoch + 1, FollowedRound(after_s=50, seconds=1, bytes_content=1))
+        await world.report_round(view.id, epoch, FollowedRound(after_s=50, seconds=1, bytes_content=10**7))
+        await eventually(lambda: len(told()) == 2)
+    assert [message["converges"] for message in told()] == [False, True]
+    assert told()[0]["link_rate_bytes_s"] == 10**7

@@ -22,7 +22,7 @@ from contracts.envelope import Envelope
 from contracts.errors import ErrorCode
 from contracts.feasibility import FeasibilityReport
 from contracts.inventory import Disk, FileSystem, Mount, OperatingSystem, Partition, SourceInventory
-from contracts.messages.agent import AgentProgress, AgentResult, AttachedDisk, CommandAcknowledged
+from contracts.messages.agent import AgentProgress, AgentResult, AgentSyncRound, AttachedDisk, CommandAcknowledged
 from contracts.messages.certificate_issuer import AuthorityCreated, AuthorityDestroyed, CertificateIssued
 from contracts.messages.registry import ServerDetails, ServerView
 from contracts.messages.target_provisioner import (
@@ -37,7 +37,7 @@ from contracts.messages.target_provisioner import (
 )
 from contracts.subjects import agent_status, evt
 from contracts.task_settings import NetworkCheck
-from contracts.transfer import CopySummary, TransferProgress, VerificationReport
+from contracts.transfer import CopySummary, FollowedRound, TransferProgress, VerificationReport
 
 ACCOUNT = "default"
 DISKS = (AttachedDisk(name="vda", path="/disks/vda.raw"),)
@@ -129,7 +129,14 @@ class World:
             wire_rate_bit_s=wire_rate_bit_s,
             minute_of_day=minute_of_day,
         )
-        subject = agent_status(ACCOUNT, "s1", "progress")
+        await self._say_on_core("progress", message)
+
+    async def report_round(self, task_id: str, epoch: int, followed: FollowedRound) -> None:
+        """A round of the source's continuous sync has ended."""
+        await self._say_on_core("sync-round", AgentSyncRound(task_id=task_id, epoch=epoch, round=followed))
+
+    async def _say_on_core(self, kind: str, message: Message) -> None:
+        subject = agent_status(ACCOUNT, "s1", kind)
         envelope = Envelope.of(message, source="/test/world", account=ACCOUNT, subject=subject, id=f"s1:{uuid.uuid4()}")
         await self._client.publish(subject, message.model_dump_json().encode(), headers=envelope.headers())
 

@@ -7,11 +7,12 @@ import pytest
 from contracts.forecast import Convergence
 from contracts.messages.forecast import ConvergenceChanged
 from contracts.messages.task import TaskAction
-from contracts.transfer import CopySummary, TransferProgress
+from contracts.transfer import CopySummary, FollowedRound, TransferProgress
 from services.task.domain.forecast import (
     convergence_event,
     converges,
     finish_s,
+    followed_convergence,
     forecast,
     settled_round_s,
     write_rate,
@@ -112,3 +113,21 @@ def test_it_is_told_once_when_a_sync_stops_converging_and_once_when_it_converges
     assert [event.converges if event else None for event in said] == [None, None, False, None, True, None]
     assert said[2] is not None
     assert (said[2].write_rate_bytes_s, said[2].link_rate_bytes_s) == (15 * MB, 15 * MB)
+
+
+def test_a_sync_that_goes_on_is_said_to_fall_behind_by_two_rounds_and_to_catch_up_by_one() -> None:
+    def followed(after_s: float, seconds: float, mb: float) -> FollowedRound:
+        return FollowedRound(after_s=after_s, seconds=seconds, bytes_content=int(mb * MB))
+
+    task = new_task()
+    short, large_file = followed(0.3, 0.2, 1), followed(0.3, 60, 600)
+    assert followed_convergence(task, short, large_file, START) is None, "one large file is no trend"
+    assert followed_convergence(task, large_file, followed(60, 5, 50), START) is None, "it was not said before"
+    behind = followed_convergence(task, followed(10, 12, 120), followed(12, 15, 150), START)
+    assert behind == Convergence(converges=False, write_rate_bytes_s=12.5 * MB, link_rate_bytes_s=10 * MB, at=START)
+    task = task.model_copy(update={"convergence": behind})
+    assert followed_convergence(task, followed(12, 15, 150), followed(15, 18, 180), START) is None, "it was said"
+    ahead = followed_convergence(task, followed(15, 18, 180), followed(18, 0.1, 0), START)
+    assert ahead == Convergence(converges=True, write_rate_bytes_s=0, link_rate_bytes_s=10 * MB, at=START)
+    for nothing in (followed(0, 5, 1), followed(5, 0, 1)):
+        assert followed_convergence(task, followed(12, 15, 150), nothing, START) is None

@@ -8,6 +8,7 @@ import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from churn import Churn
 from transfer_kit import Pair, differences, random_tree, snapshot
 
 from agents.source.tracking.tracker import ChangeTracker
-from contracts.transfer import CopySummary
+from contracts.transfer import CopySummary, FollowedRound
 
 pytestmark = pytest.mark.root
 
@@ -26,6 +27,7 @@ class Tracked(Pair):
     def __init__(self, folder: Path, source: Path, target: Path, **options) -> None:
         self.tracker = ChangeTracker()
         self.roots = (source, target)
+        self.rounds: list[FollowedRound] = []
         super().__init__(folder, {0: (source, target, "/")}, tracker=self.tracker, **options)
 
     def close(self) -> None:
@@ -43,7 +45,7 @@ class Tracked(Pair):
 
         def work() -> None:
             try:
-                ended.append(self.source.follow(1))
+                ended.append(self.source.follow(1, self.rounds.append))
             except BaseException as error:  # noqa: BLE001 - the test raises it
                 ended.append(error)
 
@@ -229,6 +231,8 @@ def churn_and_compare(pair: Tracked, seed: int, *, per_s: float, operations: int
         time.sleep(1)
         summary = finish()
     print(summary.files_total, "looked at,", summary.seconds, "s", dict(churn.made))  # noqa: T201 - the figures
+    assert sum(each.bytes_content for each in pair.rounds) == summary.bytes_content
+    assert all(each.after_s >= before.seconds for before, each in pairwise(pair.rounds))
     assert differences(*map(snapshot, pair.roots)) == []
     walked = pair.source.sync(2)
     assert (walked.deleted, walked.renamed) == (0, 0), walked
