@@ -39,13 +39,14 @@ def plan_initramfs(tree: Tree, inputs: Inputs, kernels: Sequence[Kernel], system
         checks.append(check)
         if image is not None:
             program = system.builder.rpartition("/")[2]
-            changes += _image(tree, kernel, _with_missing(tree, inputs, kernel, image), program)
+            missing = _missing(inputs, kernel, image)
+            changes += _image(tree, kernel, _with_drivers(tree, kernel, image, missing), program)
             continue
         old = tree.read(kernel.initrd_path, limit_bytes=_IMAGE_LIMIT_BYTES)
-        new = _with_missing(tree, inputs, kernel, old) if old is not None else None
-        if new is not None and new != old:
+        if old and (missing := _missing(inputs, kernel, old)):
+            new, after = _with_drivers(tree, kernel, old, missing), f"with {', '.join(missing)}"
             reason = "drivers appended, since no new image could be built"
-            changes.append(WriteFile(path=kernel.initrd_path, content=new, reason=reason))
+            changes.append(WriteFile(path=kernel.initrd_path, content=new, reason=reason, after=after))
     return StepResult(changes=tuple(changes), checks=tuple(checks))
 
 
@@ -75,18 +76,23 @@ def activates_lvm(image: bytes) -> bool:
         return False
 
 
-def _with_missing(tree: Tree, inputs: Inputs, kernel: Kernel, image: bytes) -> bytes:
-    """The image with the drivers behind it that it lacks: later archives replace files of earlier ones."""
+def _missing(inputs: Inputs, kernel: Kernel, image: bytes) -> list[str]:
+    """The drivers that the target needs and an image lacks; none of one that cannot be read, or is only planned."""
     if not image:
-        return image
+        return []
     try:
         names = names_in_image(image)
     except InitramfsError:
-        return image
+        return []
     inside = {module_name(name) for name in names if ".ko" in name}
-    missing = sorted(kernel.with_dependencies(modules_for_target(inputs, kernel)) - inside)
+    return sorted(kernel.with_dependencies(modules_for_target(inputs, kernel)) - inside)
+
+
+def _with_drivers(tree: Tree, kernel: Kernel, image: bytes, missing: Sequence[str]) -> bytes:
+    """The image with these drivers behind it: later archives replace files of earlier ones."""
     if not missing:
         return image
+    names = names_in_image(image)
     folder = f"lib/modules/{kernel.release}"
     # Where /lib is a link to /usr/lib in the image, the kernel would replace the link by a folder.
     inside_folder = f"usr/{folder}" if "usr/lib" in names else folder
