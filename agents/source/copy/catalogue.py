@@ -8,8 +8,7 @@ import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import fields
-from itertools import groupby
-from operator import attrgetter, itemgetter
+from operator import attrgetter
 from pathlib import Path
 
 from agents.source.copy.rows import STAGED_PARENT, UNHELD, ChunkRow, Row
@@ -36,6 +35,8 @@ _SET_GENERATION = (
     "INSERT INTO directory VALUES (?, ?) ON CONFLICT (row) DO UPDATE SET generation = excluded.generation "
     "WHERE generation != excluded.generation"
 )
+# No index is partial by "parent = -1": SQLite would prepare each query with "parent = ?" anew for each value, which
+# took five times as long as the query itself.
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS entry (
     id INTEGER PRIMARY KEY, parent INTEGER NOT NULL, volume INTEGER NOT NULL, name BLOB NOT NULL,
@@ -46,7 +47,7 @@ CREATE TABLE IF NOT EXISTS entry (
 CREATE UNIQUE INDEX IF NOT EXISTS entry_place ON entry (parent, name, volume) WHERE parent >= 0;
 CREATE INDEX IF NOT EXISTS entry_inode ON entry (volume, inode);
 CREATE INDEX IF NOT EXISTS entry_pending ON entry (volume, kind) WHERE is_pending;
-CREATE INDEX IF NOT EXISTS entry_staged ON entry (volume) WHERE parent = -1;
+CREATE INDEX IF NOT EXISTS entry_aside ON entry (volume) WHERE parent < 0;
 CREATE INDEX IF NOT EXISTS entry_racy ON entry (volume) WHERE is_racy;
 CREATE TABLE IF NOT EXISTS directory (row INTEGER PRIMARY KEY, generation INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS chunk (
@@ -74,14 +75,13 @@ _SYNC_BYTES = 16 << 20
 class Catalogue:
     """Used by all threads of a session; each method is one step under a lock. commit makes the steps since the
     last commit permanent together. A kill loses the steps after it, a power cut those after the last sync, neither the
-    file. moves: grows with each entry that leaves its place."""
+    file."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._lock, self._row_lock = threading.RLock(), threading.Lock()
         self._uncommitted_bytes = 0
         self._unsynced_bytes = 0
-        self.moves = 0
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         try:
             self._database = sqlite3.connect(path, check_same_thread=False, isolation_level="DEFERRED")
@@ -168,19 +168,6 @@ class Catalogue:
             found = (self._database.execute(query, (directory, name)).fetchone() for name in names)
             return {item[2]: item for item in found if item}
 
-    def held_in(self, directories: Sequence[int], *, limit: int) -> dict[int, dict[bytes, Held]]:
-        """`held` of several directories; those with the smallest numbers, where all have more entries than a limit."""
-        found: dict[int, dict[bytes, Held]] = {directory: {} for directory in directories}
-        query = f"{_SELECT_HELD} IN ({', '.join('?' * len(directories))}) ORDER BY parent"
-        count = 0
-        with self._lock:
-            for directory, items in groupby(self._database.execute(query, directories), itemgetter(0)):
-                if count > limit:
-                    return {number: held for number, held in found.items() if number < directory}
-                held = found[directory] = {item[2]: item for item in items}
-                count += len(held)
-        return found
-
     def rows(self, numbers: Sequence[int]) -> dict[bytes, Row]:
         """Rows by the names of their entries, which are of one directory."""
         found: dict[bytes, Row] = {}
@@ -265,14 +252,12 @@ class Catalogue:
     def move(self, number: int, parent: int, name: bytes) -> None:
         """Give an entry another place (parent STAGED_PARENT: kept aside)."""
         with self._lock:
-            self.moves += 1
             self._database.execute("UPDATE entry SET parent = ?, name = ? WHERE id = ?", (parent, name, number))
 
     def forget(self, number: int) -> None:
         """Remove a row with everything below it."""
         waiting = [number]
         with self._lock:
-            self.moves += 1
             while waiting:
                 batch, waiting = waiting[-_BATCH:], waiting[:-_BATCH]
                 marks = ", ".join("?" * len(batch))
@@ -284,12 +269,12 @@ class Catalogue:
 
     def forget_staged(self, volume: int) -> None:
         """Remove the rows of everything kept aside: the target has removed it."""
-        for row in list(self._rows(f"WHERE parent = {STAGED_PARENT} AND volume = ?", volume)):
+        for row in list(self._rows("WHERE parent < 0 AND volume = ?", volume)):
             self.forget(row.row)
 
     def has_staged(self, volume: int) -> bool:
         """Whether the target keeps something aside."""
-        return bool(list(self._rows(f"WHERE parent = {STAGED_PARENT} AND volume = ? LIMIT 1", volume)))
+        return bool(list(self._rows("WHERE parent < 0 AND volume = ? LIMIT 1", volume)))
 
     def chunk(self, row: int, index: int) -> ChunkRow | None:
         """The block hashes of a chunk; its sequence is UNHELD when the target does not have it."""

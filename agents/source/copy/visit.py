@@ -8,7 +8,6 @@ from collections.abc import Callable, Collection, Iterator
 
 from agents.source.copy.catalogue import Held
 from agents.source.copy.classify import Classifier, Findings
-from agents.source.copy.held_ahead import HeldAhead
 from agents.source.copy.listing import Listing, ListingsAhead, look_at
 from agents.source.copy.round_context import RoundContext
 from agents.source.copy.rows import UNHELD, Row, signed
@@ -37,7 +36,7 @@ class DirectoryVisitor:
 
     def walk(self, path: bytes, row: Row, *, on_found: Callable[[Findings], None] = lambda _: None) -> Iterator[int]:
         """A directory and everything below it, in bytewise order; yields the rows of the directories on the way."""
-        listings, ahead = ListingsAhead(self._context.root), HeldAhead(self._catalogue)
+        listings = ListingsAhead(self._context.root)
         stack = [(path, row)]
         try:
             while stack:
@@ -48,9 +47,7 @@ class DirectoryVisitor:
                 except OSError as error:
                     self.cannot_enter(path, row, error)
                     continue
-                held: dict[bytes, Held] = {}
-                if _is_known(row):
-                    held = ahead.take(row.row, (row.row for _, row in reversed(stack) if _is_known(row)))
+                held = self._catalogue.held(row.row) if _is_known(row) else {}
                 found = self._visit(listing, path, row, held)
                 on_found(found)
                 # The first by name must be taken first.

@@ -41,6 +41,21 @@ class Disk:
         finally:
             os.close(descriptor)
 
+    def cut_power(self, ends: Ends, after: int) -> subprocess.Popen[str]:
+        """A copy whose target loses its power after so many bytes and starts again; the source, which goes on."""
+        target = ends.start("target")
+        source = ends.start("source")
+        ends.wait_sent(source, after)
+        # The machine stops at once: a target that lives on for a moment would say that its disk is gone.
+        target.send_signal(signal.SIGSTOP)
+        self.cut()
+        target.kill()
+        target.wait()
+        self.unmount()
+        self.mount()
+        ends.start("target")
+        return source
+
     def unmount(self) -> None:
         subprocess.run(["umount", str(self.point)], check=True)
 
@@ -56,18 +71,7 @@ def ends(tmp_path: Path) -> Iterator[Ends]:
 def test_power_cut_of_the_target_costs_what_was_not_on_its_disk(ends: Ends, tmp_path: Path, kind: str) -> None:
     disk = Disk(tmp_path, ends.target, kind)
     try:
-        target = ends.start("target")
-        source = ends.start("source")
-        ends.wait_sent(source, 80 * MIB)
-        # The machine stops at once: a target that lives on for a moment would say that its disk is gone.
-        target.send_signal(signal.SIGSTOP)
-        disk.cut()
-        target.kill()
-        target.wait()
-        disk.unmount()
-        disk.mount()
-        ends.start("target")
-        summary = ends.finish(source)
+        summary = ends.finish(disk.cut_power(ends, 80 * MIB))
         print(kind, "bytes_resent", summary.bytes_resent)  # noqa: T201 - the figure is reported
         # 64 MiB or what two seconds send, whichever is more.
         assert summary.bytes_resent <= max(64, 2 * RATE_MIB_S) * MIB

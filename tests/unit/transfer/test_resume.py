@@ -63,6 +63,16 @@ class Ends:
                 return
         raise AssertionError("the copy ended before it could be interrupted")
 
+    def restart_source(self, after: int) -> subprocess.Popen[str]:
+        """A copy whose source is killed after so many bytes, in the middle between two commits; the new source."""
+        self.start("target")
+        source = self.start("source")
+        self.wait_sent(source, after)
+        time.sleep(0.35)
+        source.kill()
+        source.wait()
+        return self.start("source")
+
     def finish(self, process: subprocess.Popen[str]) -> CopySummary:
         assert process.stdout
         for line in process.stdout:
@@ -87,13 +97,7 @@ def ends(tmp_path: Path, request):
 
 
 def test_killed_source_sends_at_most_64_mib_again(ends: Ends) -> None:
-    ends.start("target")
-    source = ends.start("source")
-    ends.wait_sent(source, 50 * MIB)
-    time.sleep(0.35)  # in the middle between two commits
-    source.kill()
-    source.wait()
-    summary = ends.finish(ends.start("source"))
+    summary = ends.finish(ends.restart_source(50 * MIB))
     print("bytes_resent", summary.bytes_resent, "bytes_sent", summary.bytes_sent)  # noqa: T201 - the figure is reported
     assert summary.bytes_resent <= 64 * MIB
     assert summary.bytes_sent < 140 * MIB

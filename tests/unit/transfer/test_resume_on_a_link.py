@@ -3,7 +3,6 @@ the counter of a network interface, and how soon the link is full again."""
 
 from __future__ import annotations
 
-import signal
 import subprocess
 import time
 from collections import deque
@@ -138,13 +137,7 @@ def test_resume_after_a_cut_of_the_link(wire: Wire, ends: Ends, kind: str, secon
 
 
 def test_resume_after_a_kill_of_the_source(wire: Wire, ends: Ends) -> None:
-    ends.start("target")
-    source = ends.start("source")
-    ends.wait_sent(source, 100 * MIB)
-    time.sleep(0.35)  # in the middle between two commits
-    source.kill()
-    source.wait()
-    source = ends.start("source")
+    source = ends.restart_source(100 * MIB)
     finish(ends, source, wire, "source killed", wire.seconds_until_full(time.monotonic()))
 
 
@@ -164,17 +157,7 @@ def test_resume_after_a_kill_of_the_target(wire: Wire, ends: Ends) -> None:
 def test_resume_after_a_power_cut_of_the_target(wire: Wire, ends: Ends, tmp_path: Path, kind: str) -> None:
     disk = Disk(tmp_path, ends.target, kind)
     try:
-        target = ends.start("target")
-        source = ends.start("source")
-        ends.wait_sent(source, 100 * MIB)
-        # The machine stops at once: a target that lives on for a moment would say that its disk is gone.
-        target.send_signal(signal.SIGSTOP)
-        disk.cut()
-        target.kill()
-        target.wait()
-        disk.unmount()
-        disk.mount()
-        ends.start("target")
+        source = disk.cut_power(ends, 100 * MIB)
         back_s = wire.seconds_until_full(time.monotonic())
         finish(ends, source, wire, f"power cut of the target on {kind}", back_s, hidden=(b"lost+found",))
     finally:
