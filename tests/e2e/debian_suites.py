@@ -56,7 +56,13 @@ class DebianSystem:
         disks = f"{self.root}, ext2 /boot" if self.has_boot_partition else self.root
         image = f"{self.builder}, {self.drivers}" if self.builder == "initramfs-tools" else self.builder
         way = "the product" if self.is_migrated else "adaptation"
+        way += ", helper vm" if self.needs_helper_vm else ""
         return self.suite, f"{self.starts_by}, {self.loader}", disks, image, way
+
+    @property
+    def needs_helper_vm(self) -> bool:
+        """A kernel that has a Btrfs attached takes no other one with its UUID, and here the source's is."""
+        return self.is_migrated and self.root == "btrfs"
 
     @property
     def name(self) -> str:
@@ -85,13 +91,13 @@ class DebianSystem:
 
 
 SYSTEMS: Final = (
-    DebianSystem(suite="bullseye", root="old ext4"),
+    DebianSystem(suite="bullseye", root="old ext4", is_migrated=True),
     DebianSystem(suite="bookworm", root="xfs", has_boot_partition=True, is_migrated=True),
     DebianSystem(suite="bookworm", starts_by="UEFI, GPT", loader="shim, GRUB 2"),
     DebianSystem(suite="bookworm", loader="GRUB legacy", root="old ext4"),
-    DebianSystem(suite="trixie", starts_by="BIOS, GPT", root="btrfs"),
+    DebianSystem(suite="trixie", starts_by="BIOS, GPT", root="btrfs", is_migrated=True),
     DebianSystem(suite="trixie", drivers="dep", is_migrated=True),
-    DebianSystem(suite="sid"),
+    DebianSystem(suite="sid", is_migrated=True),
     DebianSystem(suite="bullseye", builder="dracut"),
     DebianSystem(suite="bookworm", builder="dracut", root="xfs", has_boot_partition=True),
     DebianSystem(suite="trixie", builder="dracut", starts_by="BIOS, GPT"),

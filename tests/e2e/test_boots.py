@@ -90,7 +90,7 @@ def test_adapted_system_boots_on_other_disks_and_cards(
     record_property("boot", (*system.cells, report.seconds, seconds))
 
 
-@pytest.mark.timeout(2600)
+@pytest.mark.timeout(5400)
 @pytest.mark.parametrize("system", MIGRATED, ids=lambda system: system.name)
 def test_mounted_system_is_migrated_and_boots(
     system: DebianSystem, tmp_path: Path, record_property: Callable[[str, object], None]
@@ -104,12 +104,13 @@ def test_mounted_system_is_migrated_and_boots(
         write_menu(root, ROOT_UUID, BOOT_UUID if system.has_boot_partition else ROOT_UUID)
         sms = cleanup.enter_context(running_installation(tmp_path))
         with running_agent(sms.new_agent(root, root / "var/lib/sms-agent")):
-            options = ("--option", f"health.timeout={BOOT_S}", "--start", "--yes")
+            options = ["--option", f"health.timeout={BOOT_S}", "--start", "--yes"]
+            options += ["--option", "helper=vm"] if system.needs_helper_vm else []
             task_id = sms.ask("task", "create", "--server", sms.await_server(timeout_s=120), *options)["id"]
-            assert sms.ask("task", "watch", task_id, timeout_s=1500)["phase"] == "LAUNCHED"
-            moved = sms.ask("task", "cutover", task_id, "--wait", timeout_s=900)
+            assert sms.ask("task", "watch", task_id, timeout_s=2400)["phase"] == "LAUNCHED"
+            moved = sms.ask("task", "cutover", task_id, "--wait", timeout_s=1800)
             assert moved["is_cut_over"]
-            sms.run("task", "verify", task_id, timeout_s=300)
+            sms.run("task", "verify", task_id, timeout_s=600)
             assert sms.ask("task", "finish", task_id, "--wait", timeout_s=300)["phase"] == "FINISHED"
         report = AdaptationReport.model_validate(moved["adaptation"])
     assert report.facts["initramfs_tool"] == system.builder
