@@ -109,7 +109,8 @@ class AgentProgress(Message):
 
 class AgentSyncRound(Message):
     """Status ``sync-round``, not kept: a round of a continuous sync has ended. Told of rounds that took two seconds or
-    more, and of the first shorter one after such a round. epoch: of the command that is being carried out."""
+    more, and of the first shorter one after such a round. Walks, where the kernel does not tell of changes, show no
+    trend. epoch: of the command that is being carried out."""
 
     TYPE: ClassVar[str] = "sms.agent.sync-round"
     KIND: ClassVar[MessageKind] = "status"

@@ -22,11 +22,11 @@ _chunk_values = attrgetter(*(field.name for field in fields(ChunkRow)))
 _COLUMNS = tuple({"row": "id", "round_number": "round"}.get(field.name, field.name) for field in fields(Row))
 _SELECT = f"SELECT {', '.join(_COLUMNS)} FROM entry "  # noqa: S608 - our own field names
 _SELECT_HELD = (
-    "SELECT parent, id, name, CASE WHEN kind != 2 AND sequence != -1 AND NOT (is_racy OR is_partial OR is_pending) "
+    "SELECT id, name, CASE WHEN kind != 2 AND sequence != -1 AND NOT (is_racy OR is_partial OR is_pending) "
     "THEN inode END, size, mtime_ns, ctime_ns FROM entry WHERE parent >= 0 AND parent "
 )
-Held = tuple[int, int, bytes, int | None, int, int, int]
-"""Directory, row, name, inode (None unless the target certainly holds it, and for directories), size, mtime, ctime."""
+Held = tuple[int, bytes, int | None, int, int, int]
+"""Row, name, inode (None unless the target certainly holds it, and for directories), size, mtime, ctime."""
 _UPSERT = (
     f"INSERT INTO entry ({', '.join(_COLUMNS)}) VALUES ({', '.join('?' * len(_COLUMNS))}) "  # noqa: S608 - as above
     f"ON CONFLICT (id) DO UPDATE SET {', '.join(f'{name} = excluded.{name}' for name in _COLUMNS[1:])}"
@@ -163,10 +163,10 @@ class Catalogue:
         """
         with self._lock:
             if names is None:
-                return {item[2]: item for item in self._database.execute(_SELECT_HELD + "= ?", (directory,))}
+                return {item[1]: item for item in self._database.execute(_SELECT_HELD + "= ?", (directory,))}
             query = _SELECT_HELD + "= ? AND name = ?"
             found = (self._database.execute(query, (directory, name)).fetchone() for name in names)
-            return {item[2]: item for item in found if item}
+            return {item[1]: item for item in found if item}
 
     def rows(self, numbers: Sequence[int]) -> dict[bytes, Row]:
         """Rows by the names of their entries, which are of one directory."""

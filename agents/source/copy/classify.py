@@ -71,7 +71,7 @@ class Classifier:
         Changes of the tree are sent before this returns, as far as anything in this directory depends on them.
         """
         present = self._list(directory, listing, held, is_tracked=is_tracked)
-        known = self._catalogue.rows([item[1] for item in held.values()])
+        known = self._catalogue.rows([item[0] for item in held.values()])
         gone = self._gone(directory, present, known)
         for old in gone:
             self._context.restructuring.stage(old, join(directory.path, old.name))
@@ -111,7 +111,7 @@ class Classifier:
         # Most entries of a round end here: what is done for each of them is what a round costs.
         for item in entries:
             known = held.get(item[0])
-            if known is not None and known[3:] == _identity(item[1]):
+            if known is not None and known[2:] == _identity(item[1]):
                 del held[item[0]]
                 files += 1
                 if stat.S_ISREG(item[1].st_mode):

@@ -34,7 +34,7 @@ def test_an_entry_that_may_differ_has_no_inode_to_be_taken_for_the_same(catalogu
     ):
         add(catalogue, folder.row, name, **fields)
     add(catalogue, folder.row, b"inner", EntryKind.DIRECTORY)
-    inodes = {name: item[3] for name, item in catalogue.held(folder.row).items()}
+    inodes = {name: item[2] for name, item in catalogue.held(folder.row).items()}
     assert inodes.pop(b"sure") == sure.inode
     assert set(inodes) == {b"racy", b"partial", b"pending", b"unheld", b"inner"}
     assert set(inodes.values()) == {None}
