@@ -11,6 +11,8 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
+from agents.source.scan.directory_scan import COMPILED_SCAN
+
 _PROJECT: Final = Path(__file__).resolve().parents[2]
 # A build of 28 MB per change of a source file would fill the cache.
 _BUILDS_KEPT: Final = 4
@@ -61,7 +63,7 @@ def cache_folder() -> Path:
 
 def _digest() -> str:
     digest = hashlib.sha256(sys.version.encode())
-    sources = [path for name in _PACKED for path in (_PROJECT / name).rglob("*.py")]
+    sources = [path for name in _PACKED for kind in ("*.py", "*.c") for path in (_PROJECT / name).rglob(kind)]
     for path in sorted((*sources, _PROJECT / "requirements.lock")):
         relative = path.relative_to(_PROJECT)
         if relative.parts[:2] in (("agents", "host"), ("agents", "helper_image")):
@@ -77,6 +79,7 @@ def _pack(folder: Path) -> Path:
     command = [sys.executable, "-m", "PyInstaller", "--onefile", "--clean", "--noconfirm", "--name", "sms-agent"]
     command += ["--distpath", str(folder), "--workpath", str(folder / "work"), "--specpath", str(folder)]
     command += ["--paths", str(_PROJECT), "--runtime-hook", str(_PROJECT / "agents/bundle/restore_environment.py")]
+    command += [f"--add-binary={COMPILED_SCAN}:{COMPILED_SCAN.parent.relative_to(_PROJECT)}"]
     command += [f"--exclude-module={name}" for name in _LEFT_OUT]
     command += [f"--hidden-import={name}" for name in _IMPORTED_LATE]
     _run([*command, str(_PROJECT / "agents" / "main.py")], folder)

@@ -11,8 +11,10 @@ from dataclasses import fields
 from operator import attrgetter
 from pathlib import Path
 
+from agents.source.copy.catalogue_schema import PRAGMAS, SCHEMA
 from agents.source.copy.rows import STAGED_PARENT, UNHELD, ChunkRow, Row
 from agents.transfer.entries import EntryKind
+from agents.transfer.paths import join
 from contracts.errors.code import MigrationError
 from contracts.errors.transfer import CATALOGUE_DAMAGED
 
@@ -35,35 +37,9 @@ _SET_GENERATION = (
     "INSERT INTO directory VALUES (?, ?) ON CONFLICT (row) DO UPDATE SET generation = excluded.generation "
     "WHERE generation != excluded.generation"
 )
-# No index is partial by "parent = -1": SQLite would prepare each query with "parent = ?" anew for each value, which
-# took five times as long as the query itself.
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS entry (
-    id INTEGER PRIMARY KEY, parent INTEGER NOT NULL, volume INTEGER NOT NULL, name BLOB NOT NULL,
-    kind INTEGER NOT NULL, inode INTEGER NOT NULL, mode INTEGER, uid INTEGER, gid INTEGER, size INTEGER,
-    mtime_ns INTEGER, ctime_ns INTEGER, device INTEGER, inode_flags INTEGER, xattrs_hash BLOB, content BLOB,
-    block_bytes INTEGER, link_group INTEGER, sequence INTEGER NOT NULL, is_racy INTEGER, is_partial INTEGER,
-    is_pending INTEGER, round INTEGER);
-CREATE UNIQUE INDEX IF NOT EXISTS entry_place ON entry (parent, name, volume) WHERE parent >= 0;
-CREATE INDEX IF NOT EXISTS entry_inode ON entry (volume, inode);
-CREATE INDEX IF NOT EXISTS entry_pending ON entry (volume, kind) WHERE is_pending;
-CREATE INDEX IF NOT EXISTS entry_aside ON entry (volume) WHERE parent < 0;
-CREATE INDEX IF NOT EXISTS entry_racy ON entry (volume) WHERE is_racy;
-CREATE TABLE IF NOT EXISTS directory (row INTEGER PRIMARY KEY, generation INTEGER NOT NULL);
-CREATE TABLE IF NOT EXISTS chunk (
-    row INTEGER, number INTEGER, sequence INTEGER, hashes BLOB, PRIMARY KEY (row, number)) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS frame (sequence INTEGER PRIMARY KEY, wire_bytes INTEGER NOT NULL);
-CREATE TABLE IF NOT EXISTS fact (name TEXT PRIMARY KEY, value INTEGER NOT NULL);
-"""
-# A checkpoint waits for the disk with the lock held, so there are few: at 32 MiB of new pages instead of 4. What was
-# committed between two of them is put on disk by sync. The cache of 16 MiB holds the pages of the indexes between two
-# commits.
-_PRAGMAS = (
-    "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = 8192; "
-    "PRAGMA cache_size = -16384;"
-)
 _KINDS = {int(kind): kind for kind in EntryKind}
 _BATCH = 512
+_KNOWN_PATHS = 10_000
 # A directory is to be sent again; a large file goes on with the chunks that are still held.
 _LOSE_ENTRIES = (
     "UPDATE entry SET sequence = -1, is_pending = is_pending OR kind = 2, is_partial = is_partial OR block_bytes > 0"
@@ -82,10 +58,12 @@ class Catalogue:
         self._lock, self._row_lock = threading.RLock(), threading.Lock()
         self._uncommitted_bytes = 0
         self._unsynced_bytes = 0
+        # Of directories in which something was looked for, as long as nothing moves: most are asked for again.
+        self._paths: dict[int, bytes] = {}
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         try:
             self._database = sqlite3.connect(path, check_same_thread=False, isolation_level="DEFERRED")
-            self._database.executescript(_PRAGMAS + _SCHEMA)
+            self._database.executescript(PRAGMAS + SCHEMA)
         except sqlite3.Error as error:
             raise MigrationError(CATALOGUE_DAMAGED, path=path, reason=error) from error
         self._last_row = int(self._database.execute("SELECT coalesce(max(id), 0) FROM entry").fetchone()[0])
@@ -179,8 +157,8 @@ class Catalogue:
     def directories(self, volume: int, inode: int, generation: int) -> list[Row]:
         """The rows of a directory by what it is on the source; generation as `generation`. There are several while
         one at its new place is known and its old place has not been looked at."""
-        found = [row for row in self.by_inode(volume, inode) if row.kind is EntryKind.DIRECTORY and row.parent >= 0]
-        return [row for row in found if self.generation(row.row) == generation]
+        where = "JOIN directory ON row = id WHERE volume = ? AND inode = ? AND kind = 2 AND parent >= 0 "
+        return list(self._rows(where + "AND generation = ? ORDER BY id", volume, inode, generation))
 
     def generation(self, directory: int) -> int | None:
         """The inode generation of a directory when all its entries were last looked at."""
@@ -193,6 +171,21 @@ class Catalogue:
         """Note that all entries of a directory are looked at."""
         with self._lock:
             self._database.execute(_SET_GENERATION, (directory, generation))
+
+    def subdirectories(self, directory: int) -> list[Row]:
+        """The directories in a directory, by name."""
+        return list(self._rows("WHERE parent = ? AND parent >= 0 AND kind = 2 ORDER BY name", directory))
+
+    def listing(self, directory: int) -> bytes | None:
+        """What set_listing was given, if no entry of the directory has come, gone or changed here since."""
+        with self._lock:
+            found = self._database.execute("SELECT digest FROM listing WHERE row = ?", (directory,)).fetchone()
+        return bytes(found[0]) if found else None
+
+    def set_listing(self, directory: int, digest: bytes) -> None:
+        """Note that the target certainly holds all that was listed in a directory, by the digest of its Scan."""
+        with self._lock:
+            self._database.execute("INSERT OR REPLACE INTO listing VALUES (?, ?)", (directory, digest))
 
     def racy(self, volume: int, *, before_ns: int, limit: int) -> list[Row]:
         """Some entries, directories aside, that may have changed unseen when they were read, and not since a time."""
@@ -239,25 +232,39 @@ class Catalogue:
     def path(self, number: int) -> bytes | None:
         """Path of an entry below its volume's root; None if it, or a directory above it, is kept aside or gone."""
         names: list[bytes] = []
+        above = number
         with self._lock:
-            while True:
-                found = self._database.execute("SELECT parent, name FROM entry WHERE id = ?", (number,)).fetchone()
+            while (path := self._paths.get(above)) is None:
+                found = self._database.execute("SELECT parent, name FROM entry WHERE id = ?", (above,)).fetchone()
                 if found is None or found[0] == STAGED_PARENT:
                     return None
                 if found[0] == 0:
-                    return b"/".join(reversed(names))
+                    path = b""
+                    break
+                above = found[0]
+                if not names:
+                    parent = above
                 names.append(found[1])
-                number = found[0]
+            if not names:
+                return path
+            for name in reversed(names[1:]):
+                path = join(path, name)
+            if len(self._paths) >= _KNOWN_PATHS:
+                self._paths.clear()
+            self._paths[parent] = path
+        return join(path, names[0])
 
     def move(self, number: int, parent: int, name: bytes) -> None:
         """Give an entry another place (parent STAGED_PARENT: kept aside)."""
         with self._lock:
+            self._paths.clear()
             self._database.execute("UPDATE entry SET parent = ?, name = ? WHERE id = ?", (parent, name, number))
 
     def forget(self, number: int) -> None:
         """Remove a row with everything below it."""
         waiting = [number]
         with self._lock:
+            self._paths.clear()
             while waiting:
                 batch, waiting = waiting[-_BATCH:], waiting[:-_BATCH]
                 marks = ", ".join("?" * len(batch))

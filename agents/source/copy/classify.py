@@ -5,23 +5,21 @@ from __future__ import annotations
 import os
 import stat
 from dataclasses import dataclass, field
-from operator import attrgetter
 
 from agents.source.copy.catalogue import Held
 from agents.source.copy.exclusions import LOST_AND_FOUND
 from agents.source.copy.listing import Listing
 from agents.source.copy.round_context import RoundContext
-from agents.source.copy.rows import STAGED_PARENT, UNHELD, Row, signed
+from agents.source.copy.rows import STAGED_PARENT, UNHELD, Row
 from agents.source.copy.tally import shown
 from agents.source.copy.work import OpenDirectory
+from agents.source.scan.directory_scan import signed
 from agents.transfer.entries import EntryKind, kind_of
 from agents.transfer.paths import directory as opened
 from agents.transfer.paths import join, split
 
 _SMALL_BYTES = 64 << 10
 _SUBVOLUME_STUB = 2
-# As Held has it. One that has to be wrapped (see signed) differs, and is then compared with its row.
-_identity = attrgetter("st_ino", "st_size", "st_mtime_ns", "st_ctime_ns")
 Place = tuple[int, bytes]
 """A name, by the row of its directory."""
 
@@ -30,13 +28,15 @@ Place = tuple[int, bytes]
 class Findings:
     """items: rows to be read (and sent where they differ). directories: rows of the directories, by name.
     has_changes: something in the directory is new, gone or to be read. left, shared: places, as row of the directory
-    and name, which must be looked at too: those from where an entry came here, and other names of an inode."""
+    and name, which must be looked at too: those from where an entry came here, and other names of an inode.
+    is_settled: as long as the directory is listed the same, only its directories need a look."""
 
     items: list[Row] = field(default_factory=list)
     directories: list[Row] = field(default_factory=list)
     has_changes: bool = False
     left: list[Place] = field(default_factory=list)
     shared: list[Place] = field(default_factory=list)
+    is_settled: bool = False
 
 
 @dataclass(slots=True)
@@ -70,7 +70,8 @@ class Classifier:
 
         Changes of the tree are sent before this returns, as far as anything in this directory depends on them.
         """
-        present = self._list(directory, listing, held, is_tracked=is_tracked)
+        others = self._others(directory, listing, held, is_tracked=is_tracked)
+        present = self._present(directory, others)
         known = self._catalogue.rows([item[0] for item in held.values()])
         gone = self._gone(directory, present, known)
         for old in gone:
@@ -78,7 +79,9 @@ class Classifier:
         new = {entry.name for entry in present if entry.old is None}
         if gone and (not new.isdisjoint(old.name for old in gone) if is_tracked else new):
             self._context.restructuring.flush()
-        findings = Findings(has_changes=bool(gone))
+        is_settled = not gone and not listing.scan.vanished and len(present) == len(others)
+        is_settled = is_settled and all(entry.old and entry.kind is EntryKind.DIRECTORY for entry in present)
+        findings = Findings(has_changes=bool(gone), is_settled=is_settled)
         for old in gone:
             if old.link_group:
                 self._note_shared(old, findings)
@@ -99,31 +102,38 @@ class Classifier:
                 self._replaced.add(old.row)
         return gone + [row for row in known.values() if not self._context.exclusions.keeps(directory.path, row.name)]
 
-    def _list(
+    def _others(
         self, directory: OpenDirectory, listing: Listing, held: dict[bytes, Held], *, is_tracked: bool
-    ) -> list[_Present]:
-        """What is there and may have changed; what certainly has not is only counted, and taken out of held."""
-        context = self._context
-        entries, others = listing.entries, []
+    ) -> list[bytes]:
+        """Names of what is there and may have changed; what certainly has not is counted, and taken out of held."""
+        others = []
         files = size = 0
-        if not context.exclusions.is_none(directory.path):
-            entries = [item for item in entries if not self._is_excluded(directory, item[0], is_tracked=is_tracked)]
-        # Most entries of a round end here: what is done for each of them is what a round costs.
-        for item in entries:
-            known = held.get(item[0])
-            if known is not None and known[2:] == _identity(item[1]):
-                del held[item[0]]
+        may_leave_out = not self._context.exclusions.is_none(directory.path)
+        for name, identity, is_regular in listing.scan.entries():
+            if may_leave_out and self._is_excluded(directory, name, is_tracked=is_tracked):
+                continue
+            known = held.get(name)
+            if known is not None and known[2:] == identity:
+                del held[name]
                 files += 1
-                if stat.S_ISREG(item[1].st_mode):
-                    size += item[1].st_size
+                if is_regular:
+                    size += identity[1]
             else:
-                others.append(item)
-        context.tally.seen(directory.volume, size, files=files)
-        context.tally.done(directory.volume, files=files, size=size)
-        for _ in range(listing.vanished):
-            context.tally.vanish()
+                others.append(name)
+        self._context.tally.unchanged(directory.volume, files=files, size=size)
+        for _ in range(listing.scan.vanished):
+            self._context.tally.vanish()
+        return sorted(others)
+
+    def _present(self, directory: OpenDirectory, names: list[bytes]) -> list[_Present]:
+        context = self._context
         present = []
-        for name, state in sorted(others):
+        for name in names:
+            try:
+                state = os.stat(name, dir_fd=directory.descriptor, follow_symlinks=False)
+            except FileNotFoundError:
+                context.tally.vanish()
+                continue
             kind = kind_of(state.st_mode)
             if state.st_dev != context.device and self._is_subvolume(directory, name, state):
                 continue

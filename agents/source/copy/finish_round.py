@@ -8,15 +8,15 @@ import time
 from agents.source.copy.channel import ORDER_STREAM
 from agents.source.copy.read_entry import read_opened
 from agents.source.copy.round_context import RoundContext
-from agents.source.copy.rows import Row, signed
+from agents.source.copy.rows import Row
+from agents.source.scan.directory_scan import signed
 from agents.transfer.content import hash_xattrs
 from agents.transfer.entries import Entry, EntryKind, encode_group
 from agents.transfer.frames import HEADER, Kind
-from agents.transfer.paths import join, open_directory, split
+from agents.transfer.paths import open_directory, split
 
 _FRAME_BYTES = 1 << 20
 _ENTRY_BYTES = 400
-_KNOWN_PATHS = 10_000
 
 
 def finish_links(context: RoundContext) -> None:
@@ -41,14 +41,13 @@ def finish_links(context: RoundContext) -> None:
 def finish_directories(context: RoundContext) -> None:
     """Send owner, mode, times, attributes and flags of every directory that is new or had changes in it."""
     below = 1 << 62
-    paths: dict[int, bytes | None] = {}
     while rows := context.catalogue.pending(context.volume.index, directories=True, below=below):
         below = rows[-1].row
         parts: list[bytes | memoryview] = []
         ready: list[Row] = []
         size = 0
         for row in rows:
-            found = _read_directory(context, row, _path(context, row, paths))
+            found = _read_directory(context, row, context.catalogue.path(row.row))
             if found is not None:
                 parts += encode_group(row.volume, found[0], [found[1]])
                 ready.append(row)
@@ -67,18 +66,6 @@ def _send(context: RoundContext, parts: list[bytes | memoryview], rows: list[Row
     for row in rows:
         row.sequence, row.is_pending = sequence, False
     context.catalogue.record(rows, (), sequence=sequence, wire_bytes=HEADER.size + len(payload))
-
-
-def _path(context: RoundContext, row: Row, known: dict[int, bytes | None]) -> bytes | None:
-    """The path of a directory; known: paths of those above. Nothing moves any more in this round."""
-    if row.parent == 0:
-        return b""
-    if row.parent not in known:
-        if len(known) >= _KNOWN_PATHS:
-            known.clear()
-        known[row.parent] = context.catalogue.path(row.parent)
-    above = known[row.parent]
-    return None if above is None else join(above, row.name)
 
 
 def _read_directory(context: RoundContext, row: Row, path: bytes | None) -> tuple[bytes, Entry] | None:

@@ -8,31 +8,29 @@ import resource
 import threading
 import time
 from collections.abc import Collection, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
+from agents.source.scan.directory_scan import Scan, Scanner, new_scanner, scan_names
 from agents.transfer.paths import open_directory
 
 _THREADS: Final = 1
 _COLD_THREADS: Final = 3
 _AHEAD: Final = 8
 _COLD_AHEAD: Final = 32
-# What is listed and not visited yet is in memory: about 500 bytes an entry.
-_MAX_ENTRIES_AHEAD: Final = 20_000
+# What is listed and not visited yet is in memory: about 60 bytes an entry.
+_MAX_ENTRIES_AHEAD: Final = 100_000
 _AHEAD_AT_A_TIME: Final = 256
 
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """A directory as it was at one moment. descriptor: open, the taker closes it. entries: in no order. vanished: how
-    many were gone again before they could be looked at."""
+    """A directory as it was at one moment. descriptor: open, the taker closes it."""
 
     descriptor: int
     state: os.stat_result
     read_at_ns: int
-    entries: list[tuple[bytes, os.stat_result]]
-    vanished: int = 0
+    scan: Scan
 
 
 class ListingsAhead:
@@ -52,6 +50,7 @@ class ListingsAhead:
         self._entries = 0
         self._left = 0
         self._is_closed = False
+        self._scanner = new_scanner()
         self._threads: list[threading.Thread] = []
 
     def expect(self, paths: Sequence[bytes]) -> None:
@@ -77,12 +76,12 @@ class ListingsAhead:
             self._receive()
         found = self._ready.pop(path, None)
         if isinstance(found, Listing):
-            self._entries -= len(found.entries)
+            self._entries -= found.scan.count
             return found
         if found is not None:
             raise found
         before = resource.getrusage(resource.RUSAGE_THREAD).ru_inblock
-        listing = _list(self._root, path)
+        listing = _list(self._root, path, self._scanner)
         if resource.getrusage(resource.RUSAGE_THREAD).ru_inblock > before:
             self._left = _AHEAD_AT_A_TIME
         return listing
@@ -105,12 +104,13 @@ class ListingsAhead:
         self._asked.discard(path)
         self._ready[path] = found
         if isinstance(found, Listing):
-            self._entries += len(found.entries)
+            self._entries += found.scan.count
 
     def _run(self) -> None:
+        scanner = new_scanner()
         while (path := self._wanted.get()) is not None and not self._is_closed:
             try:
-                self._found.put((path, _list(self._root, path)))
+                self._found.put((path, _list(self._root, path, scanner)))
             except Exception as error:  # noqa: BLE001 - edge of a thread: whoever takes it raises it
                 self._found.put((path, error))
 
@@ -118,27 +118,15 @@ class ListingsAhead:
 def look_at(descriptor: int, names: Collection[bytes]) -> Listing:
     """Only some names of an open directory, which the listing takes over. Raises OSError."""
     state, read_at_ns = os.fstat(descriptor), time.time_ns()
-    entries = []
-    for name in names:
-        with suppress(FileNotFoundError):
-            entries.append((name, os.stat(name, dir_fd=descriptor, follow_symlinks=False)))
-    return Listing(descriptor, state, read_at_ns, entries)
+    return Listing(descriptor, state, read_at_ns, scan_names(descriptor, names))
 
 
-def _list(root: int, path: bytes) -> Listing:
+def _list(root: int, path: bytes, scanner: Scanner) -> Listing:
     descriptor = open_directory(root, path)
     try:
         read_at_ns = time.time_ns()
         state = os.fstat(descriptor)
-        entries = []
-        vanished = 0
-        with os.scandir(descriptor) as found:
-            for entry in found:
-                try:
-                    entries.append((os.fsencode(entry.name), entry.stat(follow_symlinks=False)))
-                except FileNotFoundError:
-                    vanished += 1
-        return Listing(descriptor, state, read_at_ns, entries, vanished)
+        return Listing(descriptor, state, read_at_ns, scanner.scan(descriptor))
     except BaseException:
         os.close(descriptor)
         raise

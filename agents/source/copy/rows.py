@@ -6,23 +6,16 @@ import os
 import time
 from dataclasses import dataclass
 
+from agents.source.scan.directory_scan import signed
 from agents.transfer.entries import EntryKind
 
 UNHELD = -1
 """Sequence of an entry that the target does not have in this form."""
 STAGED_PARENT = -1
 """Parent of entries that the target keeps aside until the end of the round."""
-_HALF = 1 << 63
 RACY_NS = 2_000_000_000
 """An entry whose ctime is this close to when it was read may have changed unseen: inodes of one-second
 file systems show nothing of a second change in the same second."""
-
-
-def signed(value: int) -> int:
-    """A 64-bit value as SQLite stores it; inodes and times beyond the range wrap, which keeps them comparable."""
-    if -_HALF <= value < _HALF:
-        return value
-    return (value + _HALF) % (2 * _HALF) - _HALF
 
 
 def racy_before_ns() -> int:

@@ -7,8 +7,9 @@ import time
 from typing import TYPE_CHECKING
 
 from agents.source.copy.read_entry import ATTEMPTS, is_same_state, open_regular, read_opened
-from agents.source.copy.rows import UNHELD, ChunkRow, Row, signed
+from agents.source.copy.rows import UNHELD, ChunkRow, Row
 from agents.source.copy.work import OpenDirectory
+from agents.source.scan.directory_scan import signed
 from agents.transfer.chunks import Piece, encode_chunk
 from agents.transfer.content import chunks_with_data, hash_xattrs, read_range
 from agents.transfer.entries import FIRST, HAS_CONTENT, IN_PLACE, LAST, SPARSE, Entry

@@ -29,6 +29,11 @@ BATCH_ENTRIES = 1024
 # More than processors: most of the time that a small file costs on a cold disk is waiting for it.
 READERS: Final = 6
 _ENTRY_BYTES: Final = 256
+# Work is handed over by so many directories or entries: waking a thread for each directory with a changed file took as
+# long as finding that file. Each has its directory open until it is done.
+_GATHERED: Final = 16
+_GATHERED_ENTRIES: Final = 128
+_WAITING: Final = 16
 # A batch that is not full goes after this time if the target has nothing to do: in a round that finds little, it would
 # else get all of it at the end.
 _LINGER_S: Final = 0.05
@@ -80,7 +85,9 @@ class SenderPool:
     """The threads that read and send. put blocks while there is enough to do; drain waits until all is sent."""
 
     def __init__(self, channel: Channel, catalogue: Catalogue, tally: Tally, mount_points: Mapping[int, str]) -> None:
-        self._queue: queue.Queue[Work | threading.Barrier | None] = queue.Queue(maxsize=64)
+        self._queue: queue.Queue[list[Work] | threading.Barrier | None] = queue.Queue(maxsize=_WAITING)
+        self._gathered: list[Work] = []
+        self._gathered_entries = 0
         self._error: Exception | None = None
         self._is_closed = False
         self._unreadable: list[Row] = []
@@ -100,7 +107,10 @@ class SenderPool:
         """Hand over work; its directory is released when it is done. Raises what a thread failed with."""
         self._check()
         work.directory.hold()
-        self._queue.put(work)
+        self._gathered.append(work)
+        self._gathered_entries += len(work.items)
+        if work.is_large or self._gathered_entries >= _GATHERED_ENTRIES or len(self._gathered) >= _GATHERED:
+            self._hand_over()
 
     def take_unreadable(self) -> list[Row]:
         """Large files of which only a part could be read, since the last call; call after drain."""
@@ -110,6 +120,7 @@ class SenderPool:
 
     def drain(self) -> None:
         """Wait until everything handed over has been sent. Raises what a thread failed with."""
+        self._hand_over()
         # Each thread takes one mark, flushes, and waits until all have.
         everyone = threading.Barrier(len(self._threads) + 1)
         for _ in self._threads:
@@ -124,11 +135,16 @@ class SenderPool:
         for thread in self._threads:
             thread.join()
 
+    def _hand_over(self) -> None:
+        if self._gathered:
+            self._queue.put(self._gathered)
+            self._gathered, self._gathered_entries = [], 0
+
     def _queue_end(self) -> None:
+        _release(self._gathered)
         while True:
             try:
-                if isinstance(work := self._queue.get_nowait(), Work):
-                    work.directory.release()
+                _release(self._queue.get_nowait())
             except queue.Empty:
                 break
         for _ in self._threads:
@@ -142,20 +158,31 @@ class SenderPool:
         while (work := self._next(sender)) is not None:
             try:
                 if self._error is None and not self._is_closed:
-                    sender.do(work) if isinstance(work, Work) else sender.flush()
+                    self._do(sender, work)
             except Exception as error:  # noqa: BLE001 - edge of a thread: the leading thread raises it
                 self._error = self._error or error
             finally:
-                if isinstance(work, Work):
-                    work.directory.release()
-                elif isinstance(work, threading.Barrier):
+                _release(work)
+                if isinstance(work, threading.Barrier):
                     work.wait()
 
-    def _next(self, sender: _Sender) -> Work | threading.Barrier | _Pause | None:
+    def _do(self, sender: _Sender, work: list[Work] | threading.Barrier | _Pause) -> None:
+        if isinstance(work, list):
+            for each in work:
+                sender.do(each)
+        else:
+            sender.flush()
+
+    def _next(self, sender: _Sender) -> list[Work] | threading.Barrier | _Pause | None:
         try:
             return self._queue.get(timeout=_LINGER_S if sender.has_batch else None)
         except queue.Empty:
             return _PAUSE
+
+
+def _release(work: object) -> None:
+    for each in work if isinstance(work, list) else ():
+        each.directory.release()
 
 
 class _Sender:

@@ -108,6 +108,11 @@ class Tally:
             self.of[volume].files_done += files
             self.of[volume].bytes_done += size
 
+    def unchanged(self, volume: int, *, files: int, size: int) -> None:
+        """The walk met files that need nothing."""
+        self.seen(volume, size, files=files)
+        self.done(volume, files=files, size=size)
+
     def sent(self, volume: int, *, files: int, size: int) -> None:
         """Contents were sent."""
         with self._lock:

@@ -11,8 +11,9 @@ from typing import Final
 
 from agents.source.copy.classify import Findings, Place
 from agents.source.copy.round_context import RoundContext
-from agents.source.copy.rows import UNHELD, Row, racy_before_ns, signed
+from agents.source.copy.rows import UNHELD, Row, racy_before_ns
 from agents.source.copy.visit import DirectoryVisitor
+from agents.source.scan.directory_scan import signed
 from agents.source.tracking.changes import Changes
 from agents.source.tracking.handles import generation, open_by_handle
 from agents.transfer.paths import directory as opened
@@ -46,7 +47,7 @@ class TrackedWalk:
         self._visitor = visitor
         self._tasks = deque(_Task(names, handle=handle) for handle, names in changes.by_handle.items())
         self._tasks += (_Task(names, row=row) for row, names in changes.by_row.items())
-        self._written = changes.written
+        self._written = changes.written_elsewhere
         self._seen: set[Place] = set()
         self._whole: set[int] = set()
 
@@ -76,7 +77,8 @@ class TrackedWalk:
         return waiting
 
     def _add_other_names(self) -> None:
-        """What was written to by one name is changed under all; that one may be gone, and no event names the others."""
+        """What was written to by one name is changed under all. Where that one is found, the catalogue names them; one
+        that stands for something else by now, or for nothing, leaves only the handle."""
         for handle in self._written:
             try:
                 with _handle_opened(self._context, handle, os.O_PATH) as descriptor:
@@ -85,7 +87,8 @@ class TrackedWalk:
                 continue
             if state.st_dev == self._context.device:
                 rows = self._catalogue.by_inode(self._context.volume.index, signed(state.st_ino))
-                self._tasks += (_Task({row.name}, row=row.parent) for row in rows if row.parent > 0)
+                places = {(row.parent, row.name) for row in rows if row.parent > 0} - self._seen
+                self._tasks += (_Task({name}, row=parent) for parent, name in places)
 
     def _add_racy(self) -> None:
         """Read again what may have changed in the instant in which it was read, now that the instant is over."""
@@ -96,45 +99,56 @@ class TrackedWalk:
 
     def _do(self, task: _Task) -> bool:
         """Whether nothing is left to be done about it; if not, its directory has no known place yet."""
-        rows = self._rows(task)
-        if rows is None:
-            return True
+        if task.handle is None:
+            row = self._catalogue.get(task.row)
+            return row is None or self._do_at([row], task)
+        try:
+            descriptor = open_by_handle(self._context.root, task.handle)
+        except OSError:
+            return True  # removed, with all that was in it
+        try:
+            rows = self._rows(descriptor)
+            return self._do_at(rows, task) if rows else self._is_outside(descriptor, task.handle)
+        finally:
+            os.close(descriptor)
+
+    def _do_at(self, rows: list[Row], task: _Task) -> bool:
         for row in rows:
             path = self._catalogue.path(row.row)
             if path is None:
                 continue
             if self._context.exclusions.is_left_out(path):
                 return True
-            descriptor = self._open_at(path, row)
+            descriptor = self._open_at(path, row, is_held=task.handle is not None)
             if descriptor is not None:
                 self._look(descriptor, path, row, task)
                 return True
         return False
 
-    def _rows(self, task: _Task) -> list[Row] | None:
-        """What the catalogue knows of a task's directory; None when there is nothing to be done."""
-        if task.handle is None:
-            row = self._catalogue.get(task.row)
-            return [row] if row else None
+    def _rows_by_handle(self, handle: bytes) -> list[Row]:
         try:
-            with _handle_opened(self._context, task.handle) as descriptor:
-                state = os.fstat(descriptor)
-                if state.st_dev == self._context.device:
-                    volume, inode = self._context.volume.index, signed(state.st_ino)
-                    if rows := self._catalogue.directories(volume, inode, generation(descriptor)):
-                        return rows
-                return None if self._is_outside(descriptor, task.handle) else []
+            with _handle_opened(self._context, handle) as descriptor:
+                return self._rows(descriptor)
         except OSError:
-            return None  # removed, with all that was in it
+            return []
 
-    def _open_at(self, path: bytes, row: Row) -> int | None:
-        """The directory, if the source has it where the target has it; else a move has not been seen yet."""
+    def _rows(self, descriptor: int) -> list[Row]:
+        """Where the catalogue has an open directory."""
+        state = os.fstat(descriptor)
+        if state.st_dev != self._context.device:
+            return []
+        volume, inode = self._context.volume.index, signed(state.st_ino)
+        return self._catalogue.directories(volume, inode, generation(descriptor))
+
+    def _open_at(self, path: bytes, row: Row, *, is_held: bool) -> int | None:
+        """The directory, if the source has it where the target has it; else a move has not been seen yet. is_held: it
+        is open elsewhere, so that its inode is no other directory's."""
         try:
             descriptor = open_directory(self._context.root, path)
         except OSError:
             return None
         is_same = signed(os.fstat(descriptor).st_ino) == row.inode
-        if is_same and generation(descriptor) == self._catalogue.generation(row.row):
+        if is_same and (is_held or generation(descriptor) == self._catalogue.generation(row.row)):
             return descriptor
         os.close(descriptor)
         return None
@@ -200,8 +214,9 @@ class TrackedWalk:
 
     def _leave(self, task: _Task) -> None:
         """To the next round; but what the target has nowhere is looked at when its own arrival is reported."""
-        for row in self._rows(task) or ():
-            if self._catalogue.path(row.row) is not None:
+        rows = [self._catalogue.get(task.row)] if task.handle is None else self._rows_by_handle(task.handle)
+        for row in rows:
+            if row and self._catalogue.path(row.row) is not None:
                 self._context.postpone(row.row, task.names)
 
 

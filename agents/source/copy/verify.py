@@ -13,9 +13,10 @@ import xxhash
 from agents.source.copy.catalogue import Catalogue
 from agents.source.copy.channel import Channel
 from agents.source.copy.exclusions import EXCLUDED, Exclusions
-from agents.source.copy.rows import Row, signed
+from agents.source.copy.rows import Row
 from agents.source.copy.tally import Tally
 from agents.source.copy.verdicts import Verdicts
+from agents.source.scan.directory_scan import signed
 from agents.transfer.compression import AdaptiveCompressor
 from agents.transfer.entries import Entry, EntryKind, decode_groups
 from agents.transfer.frames import Kind, protocol_error

@@ -6,13 +6,13 @@ import errno
 import os
 from collections.abc import Callable, Collection, Iterator
 
-from agents.source.copy.catalogue import Held
 from agents.source.copy.classify import Classifier, Findings
 from agents.source.copy.listing import Listing, ListingsAhead, look_at
 from agents.source.copy.round_context import RoundContext
-from agents.source.copy.rows import UNHELD, Row, signed
+from agents.source.copy.rows import UNHELD, Row
 from agents.source.copy.tally import shown
 from agents.source.copy.work import OpenDirectory, Work
+from agents.source.scan.directory_scan import signed
 from agents.source.tracking.handles import generation
 from agents.transfer.entries import EntryKind
 from agents.transfer.hashing import CHUNK_BYTES
@@ -47,8 +47,7 @@ class DirectoryVisitor:
                 except OSError as error:
                     self.cannot_enter(path, row, error)
                     continue
-                held = self._catalogue.held(row.row) if _is_known(row) else {}
-                found = self._visit(listing, path, row, held)
+                found = self._visit(listing, path, row, None)
                 on_found(found)
                 # The first by name must be taken first.
                 stack += [(join(path, inner.name), inner) for inner in reversed(found.directories)]
@@ -64,8 +63,7 @@ class DirectoryVisitor:
             os.close(descriptor)
             self.cannot_enter(path, row, error)
             return Findings()
-        held = self._catalogue.held(row.row, names) if _is_known(row) else {}
-        return self._visit(listing, path, row, held, is_tracked=True)
+        return self._visit(listing, path, row, names)
 
     def open(self, path: bytes, row: Row) -> int:
         """A directory as it was found. Raises OSError ENOENT when another one has come in its place since."""
@@ -75,9 +73,8 @@ class DirectoryVisitor:
             raise _another()
         return descriptor
 
-    def _visit(
-        self, listing: Listing, path: bytes, row: Row, held: dict[bytes, Held], *, is_tracked: bool = False
-    ) -> Findings:
+    def _visit(self, listing: Listing, path: bytes, row: Row, names: Collection[bytes] | None) -> Findings:
+        is_known = _is_known(row)
         directory = OpenDirectory(listing.descriptor, volume=row.volume, path=path, row=row.row)
         try:
             was = (row.is_pending, row.is_racy)
@@ -88,13 +85,13 @@ class DirectoryVisitor:
             if not is_unchanged or was != (row.is_pending, row.is_racy):
                 self._catalogue.put((row,))
             self._context.tally.seen(row.volume, 0)
-            found = self._classifier.classify(directory, row, listing, held, is_tracked=is_tracked)
+            found = self._compare(directory, row, listing, names, is_known=is_known)
             if found.has_changes and not row.is_pending:
                 self._catalogue.mark_pending(row.row)
             self._hand_over(directory, found.items)
             if new := [inner for inner in found.directories if inner.sequence == UNHELD and not inner.is_pending]:
                 self._catalogue.put(new)
-            if not is_tracked and self._context.tracker is not None:
+            if names is None and self._context.tracker is not None:
                 self._catalogue.set_generation(row.row, generation(listing.descriptor))
             return found
         except OSError as error:
@@ -102,6 +99,24 @@ class DirectoryVisitor:
             return Findings()
         finally:
             directory.release()
+
+    def _compare(
+        self, directory: OpenDirectory, row: Row, listing: Listing, names: Collection[bytes] | None, *, is_known: bool
+    ) -> Findings:
+        if names is not None:
+            held = self._catalogue.held(row.row, names) if is_known else {}
+            return self._classifier.classify(directory, row, listing, held, is_tracked=True)
+        # Where something may be left out, the listing alone does not tell what the target has.
+        digest = listing.scan.digest() if self._context.exclusions.is_none(directory.path) else None
+        if digest and is_known and self._catalogue.listing(row.row) == digest:
+            scan = listing.scan
+            self._context.tally.unchanged(row.volume, files=scan.files, size=scan.regular_bytes)
+            return Findings(directories=self._catalogue.subdirectories(row.row) if scan.directories else [])
+        held = self._catalogue.held(row.row) if is_known else {}
+        found = self._classifier.classify(directory, row, listing, held, is_tracked=False)
+        if digest and found.is_settled:
+            self._catalogue.set_listing(row.row, digest)
+        return found
 
     def cannot_enter(self, path: bytes, row: Row, error: OSError) -> None:
         """Note why a directory is left out. Raises MigrationError when it is the volume's root."""

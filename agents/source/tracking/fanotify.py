@@ -24,7 +24,8 @@ _CREATE: Final = 0x100
 _DELETE: Final = 0x200
 _OVERFLOW: Final = 0x4000
 _ON_DIRECTORY: Final = 0x40000000
-_WATCHED: Final = _MODIFY | _ATTRIBUTES | _MOVED_FROM | _MOVED_TO | _CREATE | _DELETE | _ON_DIRECTORY
+_REPLACED: Final = _MOVED_FROM | _MOVED_TO | _CREATE | _DELETE
+_WATCHED: Final = _MODIFY | _ATTRIBUTES | _REPLACED | _ON_DIRECTORY
 _INFO_OBJECT: Final = 1
 _INFO_DIRECTORY_AND_NAME: Final = 2
 # event length, version, reserved, metadata length, mask, descriptor, pid
@@ -42,11 +43,13 @@ _libc = ctypes.CDLL(None, use_errno=True)
 class Event:
     """Something happened to a name in a directory. handle: as open_by_handle_at takes it. name: ``.`` is the
     directory itself. written: the handle of what was written to or got other metadata, which may have further names.
+    is_replaced: the name has come, gone, or stands for something else now.
     A name moved away is the first half of a move, whose second half is the next event."""
 
     handle: bytes
     name: bytes
     written: bytes | None
+    is_replaced: bool
     has_left: bool
     is_moved_directory: bool
 
@@ -103,7 +106,7 @@ def parse(buffer: bytes) -> Iterator[Event]:
             split = _HANDLE.size + _HANDLE.unpack_from(named)[0]
             is_moved = bool(mask & _ON_DIRECTORY) and bool(mask & _MOVED_TO)
             name = named[split:].partition(b"\0")[0]
-            yield Event(named[:split], name, written, bool(mask & _MOVED_FROM), is_moved)
+            yield Event(named[:split], name, written, bool(mask & _REPLACED), bool(mask & _MOVED_FROM), is_moved)
         offset = end
 
 

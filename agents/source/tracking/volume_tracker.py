@@ -155,7 +155,8 @@ class VolumeTracker:
                     if event.is_moved_directory:
                         self._ignored.clear()
                     if event.handle not in self._ignored:
-                        self._changes.add(event.handle, event.name, event.written, at=now)
+                        is_replaced = event.is_replaced
+                        self._changes.add(event.handle, event.name, event.written, is_replaced=is_replaced, at=now)
                 if self._changes.is_full:
                     self._lose()
                     return

@@ -233,8 +233,9 @@ def unprotected(parent: int, name: bytes, action: Callable[[], Result]) -> Resul
     try:
         return action()
     except PermissionError:
-        if not (_unprotect(parent, b".") | _unprotect(parent, name)):
-            raise
+        # Another thread may have just freed the directory for something of its own; then there is nothing left to free.
+        _unprotect(parent, b".")
+        _unprotect(parent, name)
         return action()
 
 
@@ -251,18 +252,17 @@ def brought_in(directory: int, action: Callable[[], Result]) -> Result:
         return action()
 
 
-def _unprotect(parent: int, name: bytes) -> bool:
+def _unprotect(parent: int, name: bytes) -> None:
     try:
         mode = os.stat(name, dir_fd=parent, follow_symlinks=False).st_mode
         if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
-            return False
+            return
         descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=parent)
     except OSError:
-        return False
+        return
     try:
         flags = read_flags(descriptor)
         if flags & _PROTECTING:
             write_flags(descriptor, flags & ~_PROTECTING)
-        return bool(flags & _PROTECTING)
     finally:
         os.close(descriptor)

@@ -1,11 +1,12 @@
 """What a walk asks the catalogue for: nothing that may be out of date, and no look at each row."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from agents.source.copy.catalogue import Catalogue
-from agents.source.copy.rows import UNHELD, Row
+from agents.source.copy.rows import STAGED_PARENT, UNHELD, Row
 from agents.transfer.entries import EntryKind
 
 
@@ -48,3 +49,72 @@ def test_what_was_never_sent_cannot_be_lost_and_the_rest_is(catalogue: Catalogue
     assert catalogue.lose([(8, 1 << 62)]) == 0
     assert catalogue.lose([(6, 1 << 62)]) == 200
     assert [catalogue.get(row.row).sequence for row in rows] == [5, UNHELD, UNHELD]
+
+
+DIGEST = b"of its listing"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda catalogue, folder, file: add(catalogue, folder.row, b"further"),
+        lambda catalogue, folder, file: catalogue.put([file]),
+        lambda catalogue, folder, file: catalogue.mark_pending(file.row),
+        lambda catalogue, folder, file: catalogue.forget_large(file.row),
+        lambda catalogue, folder, file: catalogue.move(file.row, 0, b"elsewhere"),
+        lambda catalogue, folder, file: catalogue.forget(file.row),
+        lambda catalogue, folder, file: catalogue.forget(folder.row),
+        lambda catalogue, folder, file: catalogue.lose([(0, 1 << 62)]),
+    ],
+)
+def test_listing_is_forgotten_when_anything_in_the_directory_is(catalogue: Catalogue, change: Callable) -> None:
+    folder = add(catalogue, 0, b"folder", EntryKind.DIRECTORY)
+    file = add(catalogue, folder.row, b"file")
+    catalogue.record([file], (), sequence=1, wire_bytes=1)
+    catalogue.set_listing(folder.row, DIGEST)
+    assert catalogue.listing(folder.row) == DIGEST
+    change(catalogue, folder, file)
+    assert catalogue.listing(folder.row) is None
+
+
+def test_listing_is_forgotten_where_something_moves_to(catalogue: Catalogue) -> None:
+    folder, other = (add(catalogue, 0, name, EntryKind.DIRECTORY) for name in (b"folder", b"other"))
+    file = add(catalogue, other.row, b"file")
+    catalogue.set_listing(folder.row, DIGEST)
+    catalogue.move(file.row, folder.row, b"file")
+    assert catalogue.listing(folder.row) is None
+
+
+def test_what_happens_in_a_directory_leaves_the_listing_above_it(catalogue: Catalogue) -> None:
+    folder = add(catalogue, 0, b"folder", EntryKind.DIRECTORY)
+    inner = add(catalogue, folder.row, b"inner", EntryKind.DIRECTORY)
+    catalogue.set_listing(folder.row, DIGEST)
+    add(catalogue, inner.row, b"new")
+    catalogue.mark_pending(inner.row)
+    inner.mtime_ns = 5
+    catalogue.put([inner])
+    assert catalogue.listing(folder.row) == DIGEST
+    inner.inode += 1
+    catalogue.put([inner])
+    assert catalogue.listing(folder.row) is None
+
+
+def test_path_follows_moves_of_the_directories_above(catalogue: Catalogue) -> None:
+    root = add(catalogue, 0, b"", EntryKind.DIRECTORY)
+    one, other = (add(catalogue, root.row, name, EntryKind.DIRECTORY) for name in (b"one", b"other"))
+    inner = add(catalogue, one.row, b"inner", EntryKind.DIRECTORY)
+    files = [add(catalogue, inner.row, name) for name in (b"a", b"b")]
+    assert [catalogue.path(row.row) for row in (root, one, *files)] == [b"", b"one", b"one/inner/a", b"one/inner/b"]
+    catalogue.move(inner.row, other.row, b"moved")
+    assert [catalogue.path(row.row) for row in files] == [b"other/moved/a", b"other/moved/b"]
+    catalogue.move(other.row, STAGED_PARENT, b"other")
+    assert [catalogue.path(row.row) for row in (root, inner, *files)] == [b"", None, None, None]
+    catalogue.forget(one.row)
+    assert catalogue.path(one.row) is None
+
+
+def test_path_may_be_deeper_than_any_call_stack(catalogue: Catalogue) -> None:
+    row = add(catalogue, 0, b"", EntryKind.DIRECTORY)
+    for _ in range(3000):
+        row = add(catalogue, row.row, b"d", EntryKind.DIRECTORY)
+    assert catalogue.path(row.row) == b"/".join([b"d"] * 3000)

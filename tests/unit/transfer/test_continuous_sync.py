@@ -133,6 +133,22 @@ def test_folder_moved_with_changes_in_it_and_a_link_out_of_it(pair: Tracked) -> 
     pair.sync_and_compare(3)
 
 
+def test_file_written_by_a_name_that_came_and_went_is_found_by_its_other_one(pair: Tracked) -> None:
+    source, _ = pair.roots
+    for name in ("alone", "replaced"):
+        (source / name).write_bytes(b"before")
+    pair.source.copy()
+    # The catalogue does not know these names, and after the write nothing stands for the file but the old ones.
+    os.link(source / "alone", source / "passing")
+    os.link(source / "replaced", source / "passing too")
+    (source / "passing").write_bytes(b"by a name that is gone")
+    (source / "passing too").write_bytes(b"by a name that is another file")
+    (source / "passing").unlink()
+    (source / "passing too").unlink()
+    (source / "passing too").write_bytes(b"the other file")
+    pair.sync_and_compare(1)
+
+
 def test_what_gives_no_event_is_found_by_a_walk(pair: Tracked) -> None:
     import mmap
 

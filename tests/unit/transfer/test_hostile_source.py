@@ -1,3 +1,4 @@
+import errno
 import os
 import struct
 import time
@@ -7,6 +8,7 @@ import pytest
 import zstandard
 from transfer_kit import TASK, Pair, set_flags, snapshot
 
+from agents.target.receive.volume import unprotected
 from agents.transfer.chunks import Piece, encode_chunk
 from agents.transfer.connection import Connection
 from agents.transfer.entries import FIRST, HAS_CONTENT, LAST, Entry, EntryKind, encode_group
@@ -239,3 +241,19 @@ def test_immutable_target_file_is_replaced(hostile: Hostile) -> None:
     hostile.send(Kind.BATCH, batch(b"", b"fixed"))
     assert hostile.answer() == "applied"
     assert (hostile.target / "fixed").read_bytes() == b"evil"
+
+
+def test_directory_that_another_thread_has_freed_meanwhile_is_no_failure(tmp_path: Path) -> None:
+    attempts = []
+
+    def write() -> str:
+        attempts.append(1)
+        if len(attempts) == 1:
+            raise PermissionError(errno.EPERM, "immutable, until a moment ago")
+        return "written"
+
+    descriptor = os.open(tmp_path, os.O_RDONLY)
+    try:
+        assert unprotected(descriptor, b"file", write) == "written"
+    finally:
+        os.close(descriptor)
