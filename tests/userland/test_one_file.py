@@ -161,6 +161,7 @@ def test_userland_without_systemd_is_as_before_after_install_upgrade_and_uninsta
     assert 10 < resident_mib < LARGEST_RESIDENT_MIB
     assert {"/etc/init.d/sms-agent", "/etc/sms-agent/config.json", PROGRAM} <= own
     assert all("sms-agent" in path for path in own), own
+    assert any(path.endswith("/agents/source/scan/libdirectory_scan.so") for path in own), "without what is compiled"
     assert {line.split()[0] for line in upgraded ^ installed if "/sms-agent/unpacked/" not in line} <= {
         "/var/log/sms-agent.log",
         "/var/lib/sms-agent/mark",
