@@ -8,6 +8,7 @@ import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -15,11 +16,6 @@ from agents.source.control_group import Machine, limited
 from contracts.agent_limits import AgentLimits
 
 _logger: Final = logging.getLogger("sms.agent.source")
-# A thread at 0 gets 28 times as much as one at 15 of a processor that both want (the kernel's table of weights).
-_USUAL_NICE: Final = 15
-# By the task's priority: low, standard, high.
-_NICE: Final = {0: 19, 1: _USUAL_NICE, 2: 5}
-_MOST_NICE: Final = 19
 _IOPRIO_SET: Final = {"x86_64": 251, "aarch64": 30}
 _WHO_PROCESS: Final = 1
 _BEST_EFFORT: Final = 2 << 13
@@ -27,12 +23,34 @@ _IDLE: Final = 3 << 13
 _LOWEST: Final = 7
 
 
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """policy: of the scheduler. A thread at 0 gets 68 times as much as one at 19 of a processor that both want, and
+    340 times as much as one of SCHED_IDLE (the kernel's table of weights)."""
+
+    policy: int
+    nice: int
+    ioprio: int
+
+
+_BEHIND: Final = 19
+# SCHED_BATCH: what wakes up here, as after each read of a disk, does not push aside what is at work.
+_USUAL: Final = _Place(os.SCHED_BATCH, _BEHIND, _BEST_EFFORT | _LOWEST)
+_LAST: Final = _Place(os.SCHED_IDLE, _BEHIND, _IDLE)
+# By the task's priority: low, standard, high.
+_PLACES: Final = {
+    0: _Place(os.SCHED_IDLE, _BEHIND, _BEST_EFFORT | _LOWEST),
+    1: _USUAL,
+    2: _Place(os.SCHED_OTHER, 5, _BEST_EFFORT | _LOWEST),
+}
+
+
 def give_way() -> None:
     """For the whole agent, at its start."""
-    _take_place(_USUAL_NICE, is_idle=False)
+    _take(_USUAL)
     # Where the scheduler groups sessions, nice values count within one session alone; the group has its own.
     with suppress(OSError):
-        Path("/proc/self/autogroup").write_text(str(_USUAL_NICE), encoding="ascii")
+        Path("/proc/self/autogroup").write_text(str(_BEHIND), encoding="ascii")
 
 
 @contextmanager
@@ -41,7 +59,8 @@ def place_of_task(priority: int, limits: AgentLimits, machine: Machine | None = 
 
     priority: 0 low, 1 standard, 2 high. What no control group can limit takes the last place everywhere instead.
     """
-    usual = os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+    thread = threading.get_native_id()
+    before = _Place(os.sched_getscheduler(thread), os.getpriority(os.PRIO_PROCESS, thread), _BEST_EFFORT | _LOWEST)
     with limited(limits, machine or Machine.this()) as kept:
         wanted = {"cpu": limits.cpu_percent, "memory": limits.memory_bytes, "io": limits.io_bytes_s}
         asked = {name for name, value in wanted.items() if value is not None}
@@ -50,18 +69,18 @@ def place_of_task(priority: int, limits: AgentLimits, machine: Machine | None = 
             _logger.info("limits of the task: %s; not kept by a control group: %s", limits, missing)
         is_idle = bool({"cpu", "io"} & asked - set(kept)) and limits.cpu_percent != 100
         try:
-            _take_place(_MOST_NICE if is_idle else _NICE.get(priority, _USUAL_NICE), is_idle=is_idle)
+            _take(_LAST if is_idle else _PLACES.get(priority, _USUAL))
             yield
         finally:
-            _take_place(usual, is_idle=False)
+            _take(before)
 
 
-def _take_place(nice: int, *, is_idle: bool) -> None:
+def _take(place: _Place) -> None:
     thread = threading.get_native_id()
     # Refused where the agent may not go forward: its place stays the one behind.
     with suppress(PermissionError):
-        os.setpriority(os.PRIO_PROCESS, thread, nice)
+        os.sched_setscheduler(thread, place.policy, os.sched_param(0))
+        os.setpriority(os.PRIO_PROCESS, thread, place.nice)
     number = _IOPRIO_SET.get(os.uname().machine)
     if number is not None:
-        ioprio = _IDLE if is_idle else _BEST_EFFORT | _LOWEST
-        ctypes.CDLL(None, use_errno=True).syscall(number, _WHO_PROCESS, thread, ioprio)
+        ctypes.CDLL(None, use_errno=True).syscall(number, _WHO_PROCESS, thread, place.ioprio)

@@ -116,20 +116,26 @@ def test_a_service_of_systemd_is_limited_in_its_own_group_and_freed_afterwards(t
 
 def test_a_group_that_is_others_too_is_not_limited_and_the_agent_takes_the_last_place(tmp_path: Path) -> None:
     machine = likeness(tmp_path, "/user.slice/session-1.scope")
-    places: list[int] = []
+    places: list[tuple[int, int]] = []
+
+    def look() -> None:
+        thread = threading.get_native_id()
+        places.append((os.sched_getscheduler(thread), os.getpriority(os.PRIO_PROCESS, thread)))
 
     def work() -> None:
-        before = os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
-        with place_of_task(1, AgentLimits(cpu_percent=10), machine):
-            places.append(os.getpriority(os.PRIO_PROCESS, threading.get_native_id()))
-        with place_of_task(1, AgentLimits(), machine):
-            places.append(os.getpriority(os.PRIO_PROCESS, threading.get_native_id()))
-        places.append(before)
+        look()
+        for priority, limits in ((1, AgentLimits(cpu_percent=10)), *((number, AgentLimits()) for number in range(3))):
+            with place_of_task(priority, limits, machine):
+                look()
+        look()
 
     thread = threading.Thread(target=work)
     thread.start()
     thread.join()
-    assert places[:2] == [19, 15]
+    before, limited_place, *of_priorities, after = places
+    assert after == before
+    assert limited_place == (os.SCHED_IDLE, 19)
+    assert of_priorities == [(os.SCHED_IDLE, 19), (os.SCHED_BATCH, 19), (os.SCHED_OTHER, 5)]
     assert (tmp_path / "groups/user.slice/session-1.scope/cpu.max").read_text() == ""
 
 
