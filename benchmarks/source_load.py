@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import select
 import shutil
 import signal
 import statistics
@@ -133,7 +134,9 @@ def _pair(working: subprocess.Popen[str], sending: subprocess.Popen[str], second
         sending.send_signal(signal.SIGCONT if is_copying else signal.SIGSTOP)
         time.sleep(_SETTLE_S)
         done[is_copying] = int(_ask(working, f"{seconds}"))
-        if sending.poll() is not None:
+        assert sending.stdout  # noqa: S101 - a pipe was asked for
+        # It says so when the copy has ended, and waits.
+        if select.select([sending.stdout.fileno()], [], [], 0)[0]:
             raise SystemExit("the copy ended before the work was measured; take more --files")
     return Pair(without=done[False], beside=done[True])
 
@@ -208,8 +211,8 @@ def _share(pairs: tuple[Pair, ...]) -> Spread:
 def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog=f"python -m {_MODULE}", description=__doc__)
     parser.add_argument("--pairs", type=int, default=15)
-    parser.add_argument("--seconds", type=float, default=1.5, help="of each measurement")
-    parser.add_argument("--files", type=int, default=60_000, help="in the tree that is copied")
+    parser.add_argument("--seconds", type=float, default=1.0, help="of each measurement")
+    parser.add_argument("--files", type=int, default=120_000, help="in the tree that is copied")
     parser.add_argument("--seed", type=int, default=20_260_101)
     parser.add_argument("--folder", type=Path, default=Path("/var/tmp"), help="on a real disk")  # noqa: S108 - only a temporary folder with a random name is made in it
     parser.add_argument("--output", type=Path, default=_RESULT)
