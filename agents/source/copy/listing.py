@@ -34,15 +34,16 @@ class Listing:
 
 
 class ListingsAhead:
-    """Used by the thread that leads the round. root: descriptor of the volume's root.
+    """Used by the thread that leads the round. root: descriptor of the volume's root. scanner: of that thread.
 
     One thread is always ahead: most of what a listing costs is time in the kernel. More are of use only where listing
     waits for the disk: when the last directory that was not listed ahead had to be read from it, three threads list the
     next 256.
     """
 
-    def __init__(self, root: int) -> None:
+    def __init__(self, root: int, scanner: Scanner) -> None:
         self._root = root
+        self._scanner = scanner
         self._wanted: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
         self._found: queue.SimpleQueue[tuple[bytes, Listing | Exception]] = queue.SimpleQueue()
         self._asked: set[bytes] = set()
@@ -50,7 +51,6 @@ class ListingsAhead:
         self._entries = 0
         self._left = 0
         self._is_closed = False
-        self._scanner = new_scanner()
         self._threads: list[threading.Thread] = []
 
     def expect(self, paths: Sequence[bytes]) -> None:

@@ -12,7 +12,7 @@ from agents.source.copy.round_context import RoundContext
 from agents.source.copy.rows import UNHELD, Row
 from agents.source.copy.tally import shown
 from agents.source.copy.work import OpenDirectory, Work
-from agents.source.scan.directory_scan import signed
+from agents.source.scan.directory_scan import new_scanner, signed
 from agents.source.tracking.handles import generation
 from agents.transfer.entries import EntryKind
 from agents.transfer.hashing import CHUNK_BYTES
@@ -33,10 +33,11 @@ class DirectoryVisitor:
         self._context = context
         self._catalogue = context.catalogue
         self._classifier = Classifier(context)
+        self._scanner = new_scanner()
 
     def walk(self, path: bytes, row: Row, *, on_found: Callable[[Findings], None] = lambda _: None) -> Iterator[int]:
         """A directory and everything below it, in bytewise order; yields the rows of the directories on the way."""
-        listings = ListingsAhead(self._context.root)
+        listings = ListingsAhead(self._context.root, self._scanner)
         stack = [(path, row)]
         try:
             while stack:
