@@ -19,6 +19,9 @@ from agents.install.own_paths import (
 from contracts.errors import MigrationError
 from contracts.errors.agent_install import INSTALL_FAILED
 
+# Where the kernel groups sessions, and no control group divides the processors, nice values count within one session;
+# the session has a value of its own. Only here is it certain that the session is nobody else's.
+_GIVE_WAY: Final = "{ echo 19 >/proc/self/autogroup; } 2>/dev/null"
 _UNIT: Final = f"""\
 [Unit]
 Description=Agent of the Server Migration Service
@@ -31,7 +34,7 @@ StartLimitIntervalSec=0
 Environment=TMPDIR={UNPACK_FOLDER}
 # An agent that was killed has left what it had unpacked.
 ExecStartPre=/bin/sh -c 'rm -rf {UNPACK_FOLDER}/*'
-ExecStart={PROGRAM} run --config {CONFIGURATION}
+ExecStart=/bin/sh -c '{_GIVE_WAY}; exec {PROGRAM} run --config {CONFIGURATION}'
 Restart=always
 RestartSec=2
 UMask=0077
@@ -62,7 +65,7 @@ is_running() {{ [ -s "$pid_file" ] && kill -0 -- "-$(cat "$pid_file")" 2>/dev/nu
 start() {{
     is_running && return 0
     umask 077
-    setsid sh -c 'echo $$ >'"$pid_file"'; while :; do
+    setsid sh -c 'echo $$ >'"$pid_file"'; {_GIVE_WAY}; while :; do
         rm -rf {UNPACK_FOLDER}/*
         TMPDIR={UNPACK_FOLDER} {PROGRAM} run --config {CONFIGURATION}
         sleep 2

@@ -9,7 +9,6 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 from agents.source.control_group import Machine, limited
@@ -48,9 +47,6 @@ _PLACES: Final = {
 def give_way() -> None:
     """For the whole agent, at its start."""
     _take(_USUAL)
-    # Where the scheduler groups sessions, nice values count within one session alone; the group has its own.
-    with suppress(OSError):
-        Path("/proc/self/autogroup").write_text(str(_BEHIND), encoding="ascii")
 
 
 @contextmanager
