@@ -46,6 +46,7 @@ IOWeight=10
 WantedBy=multi-user.target
 """
 
+# kill -s: dash, which is Debian's sh, takes no "--" after a signal's name or number.
 _SCRIPT: Final = f"""\
 #!/bin/sh
 # chkconfig: 2345 90 10
@@ -60,7 +61,7 @@ _SCRIPT: Final = f"""\
 ### END INIT INFO
 pid_file=/var/run/sms-agent.pid
 
-is_running() {{ [ -s "$pid_file" ] && kill -0 -- "-$(cat "$pid_file")" 2>/dev/null; }}
+is_running() {{ [ -s "$pid_file" ] && kill -s 0 -- "-$(cat "$pid_file")" 2>/dev/null; }}
 
 start() {{
     is_running && return 0
@@ -74,7 +75,7 @@ start() {{
 
 stop() {{
     is_running || return 0
-    kill -TERM -- "-$(cat "$pid_file")"
+    kill -s TERM -- "-$(cat "$pid_file")"
     rm -f "$pid_file"
 }}
 

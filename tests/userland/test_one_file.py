@@ -32,7 +32,7 @@ LIST = (
     r"find / \( -path /proc -o -path /dev -o -path /sys -o -path /root/in \) -prune"
     r" -o -type f -printf '%p %m %U:%G %s\n' -o -printf '%p %y %m %U:%G %l\n' | sort"
 )
-LIFE = f"""set -eu
+LIFE = rf"""set -eu
 list() {{ {LIST}; }}
 pid_of() {{ grep -l -a '^{PROGRAM}.run' /proc/[0-9]*/cmdline 2>/dev/null | cut -d/ -f3 | sort | head -n 1; }}
 await_agent() {{ for _ in $(seq 300); do test -n "$(pid_of)" && return; sleep 0.1; done; echo "no agent"; exit 1; }}
@@ -44,7 +44,7 @@ INSTALL="install --bus tls://127.0.0.1:9 --access-key AK --secret-key-file secre
 await_agent
 sleep 5
 first=$(pid_of)
-for each in $(grep -l -a '^{PROGRAM}.run' /proc/[0-9]*/cmdline); do cat "$(dirname "$each")/smaps_rollup"; done >memory
+for each in $(grep -l -a -P 'sms-agent\x00run' /proc/[0-9]*/cmdline); do cat "$(dirname "$each")/smaps_rollup"; done >memory
 /etc/init.d/sms-agent status
 list >installed
 echo kept >/var/lib/sms-agent/mark
