@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 MAX_NAMES: Final = 200_000
-"""About 40 MiB in the worst case; one walk costs less than so many single looks."""
+"""About 45 MiB in the worst case; one walk costs less than so many single looks."""
 
 
 @dataclass(slots=True)

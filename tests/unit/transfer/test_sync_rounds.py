@@ -157,17 +157,25 @@ def edit_once(rng: random.Random, root: Path) -> None:  # noqa: C901 - one branc
             file.write(rng.randbytes(50))
 
 
-@pytest.mark.parametrize("seed", range(6))
-def test_random_edits_converge(pair: Pair, seed: int) -> None:
+def copied_at_random(pair: Pair, seed: int) -> random.Random:
     print("seed", seed)  # noqa: T201 - replays a failure
     rng = random.Random(seed)
-    source, _ = pair.roots
-    random_tree(source, rng, 60)
+    random_tree(pair.roots[0], rng, 60)
     pair.source.copy()
+    return rng
+
+
+def edit_and_sync(pair: Pair, rng: random.Random, number: int) -> None:
+    for _ in range(rng.choice((1, 10, 60))):
+        edit_once(rng, pair.roots[0])
+    sync_and_compare(pair, number)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_random_edits_converge(pair: Pair, seed: int) -> None:
+    rng = copied_at_random(pair, seed)
     for number in range(1, 6):
-        for _ in range(rng.choice((1, 10, 60))):
-            edit_once(rng, source)
-        sync_and_compare(pair, number)
+        edit_and_sync(pair, rng, number)
     report = pair.source.verify()
     assert report.is_equal, report
 
@@ -186,17 +194,11 @@ def settle(pair: Pair, number: int) -> None:
 
 @pytest.mark.parametrize("seed", range(2))
 def test_changes_arrive_where_whole_directories_were_taken_for_unchanged(pair: Pair, seed: int) -> None:
-    print("seed", seed)  # noqa: T201 - replays a failure
-    rng = random.Random(seed)
-    source, _ = pair.roots
-    random_tree(source, rng, 60)
-    pair.source.copy()
+    rng = copied_at_random(pair, seed)
     for number in range(1, 10, 3):
         settle(pair, number)
         assert settled(pair) > 0
-        for _ in range(rng.choice((1, 10, 60))):
-            edit_once(rng, source)
-        sync_and_compare(pair, number + 2)
+        edit_and_sync(pair, rng, number + 2)
     assert pair.source.verify().is_equal
 
 
