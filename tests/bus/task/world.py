@@ -18,7 +18,7 @@ from nats.aio.msg import Msg
 
 from contracts.base import Message
 from contracts.cutover import CommandOutcome, CutoverWork
-from contracts.envelope import Envelope
+from contracts.envelope import MESSAGE_ID_HEADER, Envelope
 from contracts.errors import ErrorCode
 from contracts.feasibility import FeasibilityReport
 from contracts.inventory import Disk, FileSystem, Mount, OperatingSystem, Partition, SourceInventory
@@ -85,6 +85,7 @@ class World:
         self.says: dict[str, dict[str, Any]] = {}
         self.certificate_life = timedelta(hours=1)
         self.heard: list[tuple[str, dict[str, Any]]] = []
+        self._kept: set[str] = set()
 
     async def start(self, url: str) -> None:
         self._client = await nats.connect(url)
@@ -158,7 +159,17 @@ class World:
             result = AgentResult(**known, verb=verb, **(_answers(verb) | self.says.get(verb, {})))
         await self._say(agent_status(ACCOUNT, agent_id, "result"), result)
 
+    def _is_dropped_by_the_stream(self, raw: Msg) -> bool:
+        """A service killed between a publication and its note of it publishes again, under the same message id. The
+        stream drops that copy and no service ever sees it; this subscription, which is none of the stream's, does."""
+        message_id = (raw.headers or {})[MESSAGE_ID_HEADER]
+        is_copy = message_id in self._kept
+        self._kept.add(message_id)
+        return is_copy
+
     async def _provision(self, raw: Msg) -> None:
+        if self._is_dropped_by_the_stream(raw):
+            return
         command, verb = json.loads(raw.data), raw.subject.split(".")[4]
         self.commands[verb] += 1
         self.effects[command["request_id"]] += 1
@@ -167,6 +178,8 @@ class World:
         await self._say(evt(ACCOUNT, "target", known["target_id"], what), message)
 
     async def _certify(self, raw: Msg) -> None:
+        if self._is_dropped_by_the_stream(raw):
+            return
         command, verb = json.loads(raw.data), raw.subject.split(".")[4]
         task_id = command["task_id"]
         self.commands[verb] += 1
