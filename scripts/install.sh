@@ -78,12 +78,15 @@ install_environment() {
     fi
 }
 
-# What the source agent asks of each file in each sync round; without it the same is done by the interpreter.
-compile_scan() {
-    local folder=agents/source/scan
-    [[ $folder/libdirectory_scan.so -nt $folder/directory_scan.c ]] && return
-    gcc -O2 -Wall -Wextra -Werror -shared -fPIC -o $folder/.new.so $folder/directory_scan.c
-    mv $folder/.new.so $folder/libdirectory_scan.so
+# What the agents do for each file; without these libraries the same is done by the interpreter.
+compile_parts() {
+    local source library
+    while IFS= read -r source; do
+        library="${source%/*}/lib$(basename "$source" .c).so"
+        [[ $library -nt $source ]] && continue
+        gcc -O2 -Wall -Wextra -Werror -shared -fPIC -o "$library.new" "$source"
+        mv "$library.new" "$library"
+    done < <(find agents -name '*.c')
 }
 
 # Two `make` in one folder must not install into the same environment at once.
@@ -91,4 +94,4 @@ exec 9<requirements.lock
 flock 9
 install_system_packages
 install_environment
-compile_scan
+compile_parts

@@ -11,7 +11,7 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
-from agents.source.scan.directory_scan import COMPILED_SCAN
+from agents.compiled import compiled_path
 
 _PROJECT: Final = Path(__file__).resolve().parents[2]
 # A build of 28 MB per change of a source file would fill the cache.
@@ -79,7 +79,10 @@ def _pack(folder: Path) -> Path:
     command = [sys.executable, "-m", "PyInstaller", "--onefile", "--clean", "--noconfirm", "--name", "sms-agent"]
     command += ["--distpath", str(folder), "--workpath", str(folder / "work"), "--specpath", str(folder)]
     command += ["--paths", str(_PROJECT), "--runtime-hook", str(_PROJECT / "agents/bundle/restore_environment.py")]
-    command += [f"--add-binary={COMPILED_SCAN}:{COMPILED_SCAN.parent.relative_to(_PROJECT)}"]
+    command += [
+        f"--add-binary={compiled_path(source)}:{source.parent.relative_to(_PROJECT)}"
+        for source in sorted((_PROJECT / "agents").rglob("*.c"))
+    ]
     command += [f"--exclude-module={name}" for name in _LEFT_OUT]
     command += [f"--hidden-import={name}" for name in _IMPORTED_LATE]
     _run([*command, str(_PROJECT / "agents" / "main.py")], folder)

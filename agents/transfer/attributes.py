@@ -37,8 +37,8 @@ kernel knows no attribute of such a name, so that no file system has one, and an
 _PROJECT = struct.Struct("<IB")
 DEFAULT_ACL = b"system.posix_acl_default"
 ACCESS_ACL = b"system.posix_acl_access"
-# XFS shows each ACL a second time under its own name; it makes these itself from the system.posix_acl_ ones.
-_SHADOWS = frozenset((b"trusted.SGI_ACL_FILE", b"trusted.SGI_ACL_DEFAULT"))
+SHADOWS = frozenset((b"trusted.SGI_ACL_FILE", b"trusted.SGI_ACL_DEFAULT"))
+"""XFS shows each ACL a second time under its own name; it makes these itself from the system.posix_acl_ ones."""
 _UNSUPPORTED = frozenset((errno.EOPNOTSUPP, errno.ENOTTY, errno.EINVAL, errno.ENOSYS))
 
 Xattrs = tuple[tuple[bytes, bytes], ...]
@@ -120,7 +120,7 @@ def read_xattrs(target: int | bytes) -> Xattrs:
             return ()
         raise
     pairs = []
-    for name in sorted({os.fsencode(text) for text in names} - _SHADOWS):
+    for name in sorted({os.fsencode(text) for text in names} - SHADOWS):
         try:
             pairs.append((name, os.getxattr(target, name, follow_symlinks=isinstance(target, int))))
         except OSError as error:

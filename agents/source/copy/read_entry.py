@@ -7,6 +7,7 @@ import os
 import stat
 from dataclasses import dataclass
 
+from agents.source.copy.file_state import State
 from agents.transfer.attributes import entry_path, read_flags, read_xattrs
 from agents.transfer.content import read_range
 from agents.transfer.entries import Entry, EntryKind, kind_of
@@ -21,7 +22,7 @@ class Reading:
     """An entry as read. state: the stat that its metadata is from. is_changing: it changed in every attempt."""
 
     entry: Entry
-    state: os.stat_result
+    state: State
     is_changing: bool = False
 
 
@@ -88,7 +89,7 @@ def read_special(directory: int, name: bytes) -> Reading | None:
     return Reading(entry, state)
 
 
-def is_same_state(before: os.stat_result, after: os.stat_result) -> bool:
+def is_same_state(before: State, after: State) -> bool:
     """Whether nothing was written between two stats, as far as they tell."""
     return (before.st_size, before.st_mtime_ns, before.st_ctime_ns) == (
         after.st_size,

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import time
 from dataclasses import dataclass
 
+from agents.source.copy.file_state import State
 from agents.source.scan.directory_scan import signed
 from agents.transfer.entries import EntryKind
 
@@ -57,7 +57,7 @@ class Row:
     is_pending: bool = False
     round_number: int = 0
 
-    def is_unchanged(self, state: os.stat_result) -> bool:
+    def is_unchanged(self, state: State) -> bool:
         """Whether the entry is certainly the one that the target holds."""
         return (
             self.sequence != UNHELD
@@ -69,7 +69,7 @@ class Row:
             and self.inode == signed(state.st_ino)
         )
 
-    def take(self, state: os.stat_result, *, read_at_ns: int) -> None:
+    def take(self, state: State, *, read_at_ns: int) -> None:
         """Take over what a stat says. read_at_ns: when it was made, by the file system's clock."""
         self.inode = signed(state.st_ino)
         self.mode = state.st_mode & 0o7777

@@ -6,6 +6,7 @@ import os
 import time
 from typing import TYPE_CHECKING
 
+from agents.source.copy.file_state import State
 from agents.source.copy.read_entry import ATTEMPTS, is_same_state, open_regular, read_opened
 from agents.source.copy.rows import UNHELD, ChunkRow, Row
 from agents.source.copy.work import OpenDirectory
@@ -194,7 +195,7 @@ def _chunks_of(size: int) -> int:
     return (size + CHUNK_BYTES - 1) // CHUNK_BYTES
 
 
-def _is_as_in(row: Row, state: os.stat_result) -> bool:
+def _is_as_in(row: Row, state: State) -> bool:
     return (row.size, row.mtime_ns, row.ctime_ns, row.inode) == (
         state.st_size,
         signed(state.st_mtime_ns),

@@ -12,6 +12,7 @@ from typing import Final
 from agents.source.copy.catalogue import Catalogue
 from agents.source.copy.channel import Channel
 from agents.source.copy.read_entry import Reading, read_small, read_special
+from agents.source.copy.read_files import FileReader
 from agents.source.copy.rows import UNHELD, ChunkRow, Row
 from agents.source.copy.send_large import LargeFileSender
 from agents.source.copy.tally import Tally, shown
@@ -194,6 +195,7 @@ class _Sender:
         self._mount_points = mount_points
         self._unreadable = unreadable
         self._large = LargeFileSender(output)
+        self._files_reader = FileReader()
         self._parts: list[bytes | memoryview] = []
         self._rows: list[Row] = []
         self._size = 0
@@ -210,9 +212,11 @@ class _Sender:
         group: list[Entry] = []
         if not self._rows:
             self._began_at = time.monotonic()
+        read_at_ns = time.time_ns()
+        readings = {} if work.is_large else self._read_together(work)
         for row in work.items:
             before = self._size
-            if entry := self._take(work.directory, row, is_large=work.is_large):
+            if entry := self._take(work, row, readings.get(row.name), read_at_ns=read_at_ns):
                 group.append(entry)
                 self._rows.append(row)
                 self._size = before + len(entry.data) + _ENTRY_BYTES
@@ -245,23 +249,28 @@ class _Sender:
             size += sum(entry.size for entry in group)
             self._files[directory.volume] = (files + len(group), size)
 
-    def _take(self, directory: OpenDirectory, row: Row, *, is_large: bool) -> Entry | None:
+    def _take(self, work: Work, row: Row, reading: Reading | None, *, read_at_ns: int) -> Entry | None:
         """The entry to be sent; None if there is nothing to send (any more) or it was sent as a large file."""
+        directory = work.directory
         try:
-            read_at_ns = time.time_ns()
-            if not is_large:
+            if reading is None and not work.is_large:
+                read_at_ns = time.time_ns()
                 reading = self._read(directory, row)
-                if reading is not None:
-                    return self._compare(directory, row, reading, read_at_ns)
-                if row.kind is not EntryKind.REGULAR:
-                    self._tally.vanish()
-                    return None
+            if reading is not None:
+                return self._compare(directory, row, reading, read_at_ns)
+            if not work.is_large and row.kind is not EntryKind.REGULAR:
+                self._tally.vanish()
+                return None
             is_changing = self._large.send(directory, row)
             if is_changing:
                 self._tally.change_while_read(self._shown(directory, row))
         except OSError as error:
             self._fail(directory, row, error)
         return None
+
+    def _read_together(self, work: Work) -> dict[bytes, Reading | None]:
+        names = [row.name for row in work.items if row.kind is EntryKind.REGULAR]
+        return dict(zip(names, self._files_reader.read(work.directory.descriptor, names), strict=True))
 
     def _read(self, directory: OpenDirectory, row: Row) -> Reading | None:
         if row.kind is EntryKind.REGULAR:

@@ -8,18 +8,17 @@ import stat
 import struct
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final, Protocol
 
 import xxhash
+
+from agents.compiled import load
 
 _HALF: Final = 1 << 63
 _RECORD: Final = struct.Struct("=qqqqII")
 _BUFFER_BYTES: Final = 64 << 10
 # The shortest entry that getdents64 gives takes 24 bytes.
 _MOST_RECORDS: Final = _BUFFER_BYTES // 24
-COMPILED_SCAN: Final = Path(__file__).resolve().with_name("libdirectory_scan.so")
-"""Made from directory_scan.c by ``make install``."""
 
 Identity = tuple[int, int, int, int]
 """Inode, size, mtime and ctime in ns, as the catalogue has them. Of a directory only the inode, the rest is 0."""
@@ -85,9 +84,8 @@ class _Totals(ctypes.Structure):
 class CompiledScanner:
     """By directory_scan.c: one call for some hundred entries, during which other threads run."""
 
-    def __init__(self) -> None:
-        """Raises OSError where it was not compiled, or for another kind of machine."""
-        self._scan = ctypes.CDLL(str(COMPILED_SCAN)).sms_scan
+    def __init__(self, library: ctypes.CDLL) -> None:
+        self._scan = library.sms_scan
         self._buffer = ctypes.create_string_buffer(_BUFFER_BYTES)
         self._records = ctypes.create_string_buffer(_MOST_RECORDS * _RECORD.size)
         self._names = ctypes.create_string_buffer(_BUFFER_BYTES)
@@ -143,7 +141,5 @@ def _identity(state: os.stat_result) -> Identity:
 
 def new_scanner() -> Scanner:
     """One for the calling thread."""
-    try:
-        return CompiledScanner()
-    except OSError:
-        return InterpretedScanner()
+    library = load(__file__)
+    return CompiledScanner(library) if library else InterpretedScanner()

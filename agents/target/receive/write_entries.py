@@ -17,6 +17,7 @@ from agents.target.receive.metadata import (
     inherited_from,
 )
 from agents.target.receive.volume import Volume, brought_in, unprotected
+from agents.target.receive.write_files import is_plain, make_files
 from agents.transfer.attributes import COMPRESSION, NO_COPY_ON_WRITE, read_flags, write_flags
 from agents.transfer.entries import HAS_CONTENT, IN_PLACE, SPARSE, Entry, EntryKind
 from agents.transfer.frames import protocol_error
@@ -25,6 +26,8 @@ _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _OPEN = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _SPARSE_BLOCK_BYTES = 4096
 _ZEROS = bytes(_SPARSE_BLOCK_BYTES)
+# Fewer are made one by one: mostly they are there already and are replaced.
+_MADE_TOGETHER = 3
 _MAX_LINK_TARGET_BYTES = 4095
 _NODE_TYPES = {
     EntryKind.CHARACTER_DEVICE: stat.S_IFCHR,
@@ -53,10 +56,15 @@ def write_entries(volume: Volume, directory: int, entries: list[Entry]) -> list[
     free_umask()
     # Asked for only where a file is made that was not there.
     inherited = _Inheritance(directory)
-    lost = []
     for entry in entries:
         if not entry.name or entry.kind is EntryKind.DIRECTORY:
             raise protocol_error("batch entry without a name or of a directory")
+    plain = [entry for entry in entries if is_plain(entry)]
+    if len(plain) >= _MADE_TOGETHER:
+        others = [entry for entry in entries if not is_plain(entry)]
+        entries = make_files(directory, plain, inherited()) + others
+    lost = []
+    for entry in entries:
         if entry.flags & HAS_CONTENT:
             _write(volume, directory, entry, inherited)
         elif not _write_metadata(directory, entry):

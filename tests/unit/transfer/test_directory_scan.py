@@ -5,17 +5,18 @@ from __future__ import annotations
 import os
 import random
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from transfer_kit import random_tree
 
-from agents.source.scan.directory_scan import CompiledScanner, InterpretedScanner, Scan, new_scanner
+from agents.source.scan.directory_scan import CompiledScanner, InterpretedScanner, Scan, Scanner, new_scanner
 
-SCANNERS = (CompiledScanner, InterpretedScanner)
+SCANNERS: tuple[Callable[[], Scanner], ...] = (new_scanner, InterpretedScanner)
 
 
-def scan(folder: Path, kind: type = CompiledScanner) -> Scan:
+def scan(folder: Path, kind: Callable[[], Scanner] = new_scanner) -> Scan:
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         return kind().scan(descriptor)
@@ -64,7 +65,7 @@ def test_directory_of_more_entries_than_one_call_takes(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", SCANNERS)
-def test_scan_begins_at_the_beginning_each_time(tmp_path: Path, kind: type) -> None:
+def test_scan_begins_at_the_beginning_each_time(tmp_path: Path, kind: Callable[[], Scanner]) -> None:
     (tmp_path / "file").touch()
     scanner = kind()
     descriptor = os.open(tmp_path, os.O_RDONLY)
@@ -76,7 +77,7 @@ def test_scan_begins_at_the_beginning_each_time(tmp_path: Path, kind: type) -> N
 
 
 @pytest.mark.parametrize("kind", SCANNERS)
-def test_what_is_no_directory_is_an_error(tmp_path: Path, kind: type) -> None:
+def test_what_is_no_directory_is_an_error(tmp_path: Path, kind: Callable[[], Scanner]) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(NotADirectoryError):
         scan(tmp_path / "file", kind)

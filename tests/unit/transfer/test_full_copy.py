@@ -4,11 +4,17 @@ from pathlib import Path
 import pytest
 from transfer_kit import Pair, clear_flags, differences, make_odd_tree, snapshot
 
+from agents.source.copy import read_files
+from agents.target.receive import write_files
+
 pytestmark = pytest.mark.root
 
 
-@pytest.fixture
-def trees(tmp_path: Path):
+@pytest.fixture(params=["compiled", "interpreted"])
+def trees(tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch):
+    if request.param == "interpreted":
+        for module in (read_files, write_files):
+            monkeypatch.setattr(module, "load", lambda _: None)
     source, target = tmp_path / "source", tmp_path / "target"
     target.mkdir()
     make_odd_tree(source, has_flags=True)
