@@ -53,6 +53,11 @@ class Rounds:
         """End the threads."""
         self._pool.close()
 
+    @property
+    def has_untracked(self) -> bool:
+        """Whether there are volumes whose changes cannot be followed."""
+        return any(self._tracker.of(volume.index) is None for volume in self._volumes)
+
     def walk_all(self) -> None:
         """Everything, volume by volume; afterwards the target holds, on disk, what was read. Raises MigrationError."""
         for volume in self._volumes:
