@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import IO
 
 _TIMEOUT_S = 10.0
+_REFUSALS_OF_A_STOPPED_SERVICE = 3
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,7 @@ class LoadGenerator:
         self._thread = threading.Thread(target=self._order_all_the_time, name="customers", daemon=True)
         self.acknowledged = 0
         self.refused = 0
+        self._refused_in_a_row = 0
         self.last_number = 0
         self.last_acknowledged_at = 0.0
 
@@ -57,13 +59,22 @@ class LoadGenerator:
                 raise TimeoutError(f"{self.acknowledged} of {count} orders acknowledged within {timeout_s:g} s")
             time.sleep(0.1)
 
+    def wait_until_refused(self, *, timeout_s: float) -> None:
+        """Wait until the service has been stopped, and order no more. Raises TimeoutError."""
+        deadline = time.monotonic() + timeout_s
+        while self._refused_in_a_row < _REFUSALS_OF_A_STOPPED_SERVICE:
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"the service still takes orders after {timeout_s:g} s")
+            time.sleep(0.05)
+        self.stop()
+
     def _order_all_the_time(self) -> None:
         with self._book.open("a", encoding="ascii") as book:
             while not self._stopping.is_set():
                 try:
                     self._order_over_one_connection(book)
                 except (OSError, http.client.HTTPException):
-                    self.refused += 1
+                    self._note_refusal()
                     self._stopping.wait(0.2)
 
     def _order_over_one_connection(self, book: IO[str]) -> None:
@@ -79,15 +90,20 @@ class LoadGenerator:
                 if answer.status == 201:
                     self._note(book, AcknowledgedOrder(int(json.loads(said)["number"]), token))
                 else:
-                    self.refused += 1
+                    self._note_refusal()
                 self._stopping.wait(max(self._interval_s - (time.monotonic() - started), 0.0))
         finally:
             connection.close()
+
+    def _note_refusal(self) -> None:
+        self.refused += 1
+        self._refused_in_a_row += 1
 
     def _note(self, book: IO[str], order: AcknowledgedOrder) -> None:
         book.write(json.dumps({"number": order.number, "token": order.token}) + "\n")
         book.flush()
         self.acknowledged += 1
+        self._refused_in_a_row = 0
         self.last_number = order.number
         self.last_acknowledged_at = time.monotonic()
 

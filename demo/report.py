@@ -17,9 +17,10 @@ _MIB = 1 << 20
 class DemoReport(Model):
     """``demo-report.json``. Seconds are wall-clock time; bytes and files are those of the full copy.
 
-    downtime_seconds: from the command that stops the order service on the source to the first answer of the target
-    that knows the last order. files_different, files_missing, files_changed_since: of the read-back verification
-    and of the independent comparison, whichever is larger. is_success: everything holds that is promised.
+    downtime_seconds: from the last order that the source acknowledged to the first answer of the target, which knows
+    it; downtime_phases: what the service says of it. files_different, files_missing, files_changed_since: of the
+    read-back verification and of the independent comparison, whichever is larger. is_success: everything holds that is
+    promised.
     """
 
     bytes: int
@@ -27,6 +28,7 @@ class DemoReport(Model):
     copy_seconds: float
     sync_seconds: float
     downtime_seconds: float
+    downtime_phases: dict[str, float]
     total_seconds: float
     orders_acknowledged: int
     orders_lost: int
@@ -76,7 +78,8 @@ class DemoReport(Model):
             "copy": f"{self.bytes / _MIB:.0f} MiB in {self.files} files, {self.copy_seconds:.1f} s: {rate:.1f} MiB/s",
             "on the wire": f"{self.bytes_sent / _MIB:.0f} MiB, {self.bytes_resent / _MIB:.1f} MiB of it sent again",
             "last sync round": f"{self.sync_seconds:.1f} s, {self.sync_files_sent} files",
-            "downtime": f"{self.downtime_seconds:.1f} s from the stop on the source to the first answer of the target",
+            "downtime": f"{self.downtime_seconds:.1f} s from the source's last order to the target's first answer: "
+            + ", ".join(f"{name} {seconds:.1f}" for name, seconds in self.downtime_phases.items()),
             "orders": f"{self.orders_acknowledged} acknowledged, {self.orders_lost} lost",
             "files": f"{self.files_different} different, {self.files_missing} missing, "
             f"{self.files_changed_since} changed since, {self.comparison.adapted} adapted",

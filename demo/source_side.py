@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -15,6 +14,9 @@ from demo.ssh import Ssh
 # How the guest sees this host through QEMU's user network.
 HOST_AS_SEEN_BY_GUESTS: Final = "10.0.2.2"
 _ORDERS_BEFORE_ANYTHING: Final = 50
+_STOPPED_AT: Final = "/run/order-service-stopped-at"
+STOP_ORDER_SERVICE: Final = f"systemctl stop order-service.service && date +%s.%N >{_STOPPED_AT}"
+"""What a cutover is to do on the server before its last round."""
 
 
 class SourceSide:
@@ -44,16 +46,10 @@ class SourceSide:
         """Remove the agent from the server."""
         self.machine.ssh.run("/opt/sms-agent/sms-agent uninstall")
 
-    def stop_order_service(self, note_time: Callable[[], None]) -> float:
-        """Stop taking orders. note_time is called when the command is given.
-
-        Returns the server's own time at that moment: what it changes later may be newer than the last round.
-        """
-        server_time = float(self.machine.ssh.run("date +%s.%N"))
-        note_time()
-        self.machine.ssh.run("systemctl stop order-service.service && sync")
-        self.customers.stop()
-        return server_time
+    def order_service_stopped_at(self) -> float:
+        """The server's own time when STOP_ORDER_SERVICE had run: what it changed later may be newer than the last
+        round."""
+        return float(self.machine.ssh.run(f"cat {_STOPPED_AT}"))
 
     def end(self) -> None:
         """Stop everything; the disks stay for the comparison."""

@@ -29,7 +29,7 @@ from demo.proof import (
     running_machines,
 )
 from demo.report import DemoReport
-from demo.source_side import HOST_AS_SEEN_BY_GUESTS, SourceSide
+from demo.source_side import HOST_AS_SEEN_BY_GUESTS, STOP_ORDER_SERVICE, SourceSide
 from demo.ssh import RemoteCommandError, Ssh
 from demo.tree_comparison import Circumstances, TreeComparison
 
@@ -54,7 +54,6 @@ class Story:
         self._secrets: dict[str, str] = {}
         self._program = Path()
         self._task_id = ""
-        self._stopped_at = 0.0
         self._server_time_at_stop = 0.0
         self._target_booted_at = 0.0
         self._downtime_s = 0.0
@@ -154,20 +153,19 @@ class Story:
         print(f"   {self._source.customers.acknowledged} orders acknowledged so far")
 
     def _cut_over(self) -> None:
-        with self._step("cutover: stop the order service, last sync round, launch"), ThreadPoolExecutor(1) as threads:
-            self._server_time_at_stop = self._source.stop_order_service(self._note_stop)
-            answering = threads.submit(
-                wait_for_first_answer,
-                self._order_port,
-                last_number=self._source.customers.last_number,
-                timeout_s=_CUTOVER_TIMEOUT_S,
-            )
+        self._sms.run("task", "cutover-settings", self._task_id, "--before", STOP_ORDER_SERVICE)
+        with self._step("cutover: rounds, stop of the order service, last round, launch"), ThreadPoolExecutor(1) as one:
+            answering = one.submit(self._wait_for_the_target)
             self._sms.run("task", "cutover", self._task_id, "--wait")
-            self._downtime_s = answering.result() - self._stopped_at
+            self._downtime_s = answering.result() - self._source.customers.last_acknowledged_at
+        self._server_time_at_stop = self._source.order_service_stopped_at()
         print(f"   downtime {self._downtime_s:.1f} s")
 
-    def _note_stop(self) -> None:
-        self._stopped_at = time.monotonic()
+    def _wait_for_the_target(self) -> float:
+        """When it first answers with the last order that the source acknowledged."""
+        customers = self._source.customers
+        customers.wait_until_refused(timeout_s=_CUTOVER_TIMEOUT_S)
+        return wait_for_first_answer(self._order_port, last_number=customers.last_number, timeout_s=_CUTOVER_TIMEOUT_S)
 
     def _look_at_the_target(self) -> tuple[OrderProof, JournalProof]:
         with self._step("look at the target: orders, journal, leftovers"):
@@ -246,6 +244,7 @@ class Story:
             copy_seconds=full["seconds"],
             sync_seconds=last["seconds"],
             downtime_seconds=round(self._downtime_s, 2),
+            downtime_phases={phase["name"]: phase["seconds"] for phase in task["cutover"]["phases"]},
             total_seconds=round(time.monotonic() - self._started, 1),
             orders_acknowledged=orders.acknowledged,
             orders_lost=orders.lost,
