@@ -15,8 +15,13 @@ MAX_WINDOW_BYTES = 8 << 20
 SAMPLE_BYTES = 64 << 10
 MIN_GAIN = 0.05
 MIN_COMPRESSED_BYTES = 128
-LEVELS: Final = (None, -3, 1, 2, 3, 6)
-"""From the cheapest on; None leaves the payload as it is. Beyond 6, zstd takes twice the time for two per cent."""
+LEVELS: Final = (None, -3, 1, 2, 3, 4)
+"""From the cheapest on; None leaves the payload as it is. Beyond 4, zstd takes twice the time for one per cent."""
+# What zstd leaves of a system tree in batches of 2 MiB, and processor seconds for a GB of it.
+_LEFT: Final = (1.0, 0.58, 0.46, 0.39, 0.363, 0.356)
+_SECONDS_PER_GB: Final = (0.0, 4.7, 5.9, 7.4, 9.5, 10.6)
+# Of the processors, what a step may leave busy: measured loads waver.
+_BUSY_AT_MOST: Final = 0.95
 _SAMPLE_LEVEL: Final = -3
 _BUSY_SHARE: Final = 0.85
 _IDLE_SHARE: Final = 0.7
@@ -32,20 +37,24 @@ _MAX_CONTEXTS: Final = 4
 class AdaptiveCompressor:
     """Compresses the payloads of all threads of a sender, as many at a time as there are processors.
 
-    The level rises while the link is what sending waits for and falls while it is not: then it is the processor
-    of one of the ends, which compressing only burdens. A step that has to be taken back is tried again later, each
-    time twice as late.
+    The level rises while the link is what sending waits for and the processors have room for it. It falls while the
+    link is not: then it is the processor of one of the ends, which compressing only burdens. A step that has to be
+    taken back is tried again later, each time twice as late.
     """
 
     def __init__(self) -> None:
+        self._processors = len(os.sched_getaffinity(0))
         self._step = LEVELS.index(1)
         self._shares: deque[float] = deque(maxlen=_ANSWERS)
         self._last = 0
         self._barred = 0
         self._wait = _FIRST_WAIT
         self._waiting = 0
+        self._has_shrunk = False
+        # Of all threads, without a lock: a payload that is not counted changes no decision.
+        self._bytes = 0
         self._contexts: queue.LifoQueue[dict[int, zstandard.ZstdCompressor]] = queue.LifoQueue()
-        for _ in range(min(_MAX_CONTEXTS, len(os.sched_getaffinity(0)))):
+        for _ in range(min(_MAX_CONTEXTS, self._processors)):
             self._contexts.put({})
 
     @property
@@ -56,21 +65,24 @@ class AdaptiveCompressor:
     def compress(self, payload: bytes) -> tuple[int, bytes]:
         """The flags and the payload to send; the payload itself when compression does not pay."""
         level = self.level
+        self._bytes += len(payload)
         if level is None or len(payload) < MIN_COMPRESSED_BYTES:
             return 0, payload
         contexts = self._contexts.get()
         try:
-            if not _shrinks(payload, contexts):
+            # Mostly a payload is like the one before.
+            if not self._has_shrunk and not _shrinks(payload, contexts):
                 return 0, payload
             packed = _context(contexts, level).compress(payload)
         finally:
             self._contexts.put(contexts)
-        if len(packed) > len(payload) * (1 - MIN_GAIN):
-            return 0, payload
-        return FLAG_COMPRESSED, packed
+        self._has_shrunk = len(packed) <= len(payload) * (1 - MIN_GAIN)
+        return (FLAG_COMPRESSED, packed) if self._has_shrunk else (0, payload)
 
-    def adapt(self, link_share: float) -> None:
-        """Learn in which share of the last time the link was what sending waited for."""
+    def adapt(self, link_share: float, *, busy_processors: float, seconds: float) -> None:
+        """Learn of the last seconds: in which share of them the link was what sending waited for, and how many of this
+        machine's processors were busy."""
+        bytes_per_s, self._bytes = self._bytes / seconds, 0
         self._shares.append(link_share)
         self._waiting = max(self._waiting - 1, 0)
         if len(self._shares) < _ANSWERS:
@@ -79,6 +91,8 @@ class AdaptiveCompressor:
         wanted = (min(shares) > _BUSY_SHARE) - (max(shares) < _IDLE_SHARE)
         if not 0 <= self._step + wanted < len(LEVELS) or (self._waiting and wanted == self._barred):
             return
+        if wanted > 0 and self._busy_after_a_step(busy_processors, bytes_per_s) > self._processors * _BUSY_AT_MOST:
+            return
         if wanted and wanted == -self._last:
             self._barred, self._waiting = self._last, self._wait
             self._wait = min(self._wait * 2, _LONGEST_WAIT)
@@ -86,6 +100,14 @@ class AdaptiveCompressor:
             self._step += wanted
             self._last = wanted
             self._shares.clear()
+
+    def _busy_after_a_step(self, busy: float, bytes_per_s: float) -> float:
+        """How many processors will be busy at the next level: the link then carries more contents, all of which costs
+        more, and what they are compressed with does besides."""
+        step, more = self._step, _LEFT[self._step] / _LEFT[self._step + 1]
+        seconds, next_seconds = _SECONDS_PER_GB[step], _SECONDS_PER_GB[step + 1]
+        rate = bytes_per_s / 1e9
+        return (busy - seconds * rate) * more + next_seconds * rate * more
 
 
 def _shrinks(payload: bytes, contexts: dict[int, zstandard.ZstdCompressor]) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 # No index is partial by "parent = -1": SQLite would prepare each query with "parent = ?" anew for each value, which
@@ -41,3 +42,12 @@ PRAGMAS: Final = (
     "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = 8192; "
     "PRAGMA cache_size = -16384;"
 )
+
+
+def upsert(columns: Sequence[str], *, rows: int) -> str:
+    """A statement that inserts or replaces so many entries by their id, the first of the columns."""
+    values = f"({', '.join('?' * len(columns))})"
+    return (
+        f"INSERT INTO entry ({', '.join(columns)}) VALUES {', '.join([values] * rows)} "  # noqa: S608 - our own names
+        f"ON CONFLICT (id) DO UPDATE SET {', '.join(f'{name} = excluded.{name}' for name in columns[1:])}"
+    )

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from agents.source.copy.link_load import LinkLoad
+from agents.source.copy.link_load import Answer, LinkLoad
 from agents.source.copy.rate_limit import TokenBucket
 from agents.transfer.connection import STALL_LIMIT_S, Connection
 from agents.transfer.frames import HEADER, Frame, Kind, Payload, protocol_error
@@ -165,10 +165,10 @@ class Channel:
                 self._drop_connections()
         return frame.sequence
 
-    def link_share(self) -> float | None:
-        """See LinkLoad.share; None also while the link is down."""
+    def load(self) -> Answer | None:
+        """See LinkLoad.answer; None also while the link is down."""
         try:
-            return self._load.share(self._connections[ORDER_STREAM:])
+            return self._load.answer(self._connections[ORDER_STREAM:])
         except OSError:
             return None
 

@@ -12,7 +12,7 @@ from typing import Final
 from agents.source.copy.catalogue import Catalogue
 from agents.source.copy.channel import Channel
 from agents.source.copy.read_entry import Reading, read_small, read_special
-from agents.source.copy.read_files import FileReader
+from agents.source.copy.read_files import read_files
 from agents.source.copy.rows import UNHELD, ChunkRow, Row
 from agents.source.copy.send_large import LargeFileSender
 from agents.source.copy.tally import Tally, shown
@@ -21,7 +21,7 @@ from agents.transfer.compression import AdaptiveCompressor
 from agents.transfer.content import hash_xattrs
 from agents.transfer.entries import HAS_CONTENT, IN_PLACE, SPARSE, Entry, EntryKind, encode_group
 from agents.transfer.frames import HEADER, Kind
-from agents.transfer.hashing import hash_whole
+from agents.transfer.hashing import CHUNK_BYTES, hash_whole
 from agents.transfer.paths import join
 
 # With one more file of a chunk at its end it stays below the limit of a frame.
@@ -64,9 +64,8 @@ class Output:
         """Send a frame; the rows and chunks get its sequence and are recorded."""
         flags, packed = self._compressor.compress(payload)
         sequence = self._channel.send(self._stream, kind, flags, packed)
-        share = self._channel.link_share()
-        if share is not None:
-            self._compressor.adapt(share)
+        if load := self._channel.load():
+            self._compressor.adapt(load.link_share, busy_processors=load.busy_processors, seconds=load.seconds)
         self.tally.packed(raw=len(payload), wire=len(packed))
         for row in rows:
             if not row.is_partial:
@@ -195,7 +194,6 @@ class _Sender:
         self._mount_points = mount_points
         self._unreadable = unreadable
         self._large = LargeFileSender(output)
-        self._files_reader = FileReader()
         self._parts: list[bytes | memoryview] = []
         self._rows: list[Row] = []
         self._size = 0
@@ -213,7 +211,7 @@ class _Sender:
         if not self._rows:
             self._began_at = time.monotonic()
         read_at_ns = time.time_ns()
-        readings = {} if work.is_large else self._read_together(work)
+        readings = {} if work.is_large else _read_together(work)
         for row in work.items:
             before = self._size
             if entry := self._take(work, row, readings.get(row.name), read_at_ns=read_at_ns):
@@ -268,10 +266,6 @@ class _Sender:
             self._fail(directory, row, error)
         return None
 
-    def _read_together(self, work: Work) -> dict[bytes, Reading | None]:
-        names = [row.name for row in work.items if row.kind is EntryKind.REGULAR]
-        return dict(zip(names, self._files_reader.read(work.directory.descriptor, names), strict=True))
-
     def _read(self, directory: OpenDirectory, row: Row) -> Reading | None:
         if row.kind is EntryKind.REGULAR:
             return read_small(directory.descriptor, row.name)
@@ -324,6 +318,13 @@ class _Sender:
 
     def _shown(self, directory: OpenDirectory, row: Row) -> str:
         return shown(self._mount_points[directory.volume], join(directory.path, row.name))
+
+
+def _read_together(work: Work) -> dict[bytes, Reading | None]:
+    rows = [row for row in work.items if row.kind is EntryKind.REGULAR]
+    names = [row.name for row in rows]
+    readings = read_files(work.directory.descriptor, names, sum(min(row.size, CHUNK_BYTES) for row in rows))
+    return dict(zip(names, readings, strict=True))
 
 
 def _size(reading: Reading) -> int:

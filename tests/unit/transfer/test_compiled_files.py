@@ -14,7 +14,7 @@ from transfer_kit import clear_flags, differences, make_odd_tree, snapshot
 from agents.compiled import load
 from agents.source.copy import read_files
 from agents.source.copy.read_entry import Reading, read_small
-from agents.source.copy.read_files import FileReader
+from agents.source.copy.read_files import read_files as read_together
 from agents.target.receive import write_files
 from agents.target.receive.metadata import free_umask, inherited_from
 from agents.target.receive.write_entries import write_entries
@@ -47,7 +47,7 @@ def folder(tmp_path: Path):
 def read(folder: Path, names: list[bytes]) -> dict[bytes, Reading | None]:
     descriptor = os.open(folder, os.O_RDONLY)
     try:
-        return dict(zip(names, FileReader().read(descriptor, names), strict=True))
+        return dict(zip(names, read_together(descriptor, names, 4 << 20), strict=True))
     finally:
         os.close(descriptor)
 

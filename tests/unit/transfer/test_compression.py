@@ -2,23 +2,52 @@ import os
 import threading
 from itertools import pairwise
 
+import pytest
+
 from agents.transfer.compression import LEVELS, AdaptiveCompressor, BoundedDecompressor
 from agents.transfer.frames import FLAG_COMPRESSED, Frame, Kind
 
 TEXT = b"the same words again and again, " * 40_000
+PROCESSORS = len(os.sched_getaffinity(0))
+
+
+def adapt(compressor: AdaptiveCompressor, share: float, *, busy: float = 0.0) -> None:
+    compressor.adapt(share, busy_processors=busy, seconds=0.5)
 
 
 def test_busy_link_raises_the_level_to_the_highest_and_no_further() -> None:
     compressor = AdaptiveCompressor()
     for _ in range(10):
-        compressor.adapt(1.0)
+        adapt(compressor, 1.0)
     assert compressor.level == LEVELS[-1]
+
+
+def test_busy_link_does_not_raise_the_level_where_no_processor_has_time_for_it() -> None:
+    compressor = AdaptiveCompressor()
+    for _ in range(10):
+        adapt(compressor, 1.0, busy=0.9 * PROCESSORS)
+    assert compressor.level == 1, "the contents that the link then carries would take more than there is"
+
+
+@pytest.mark.parametrize(("compressed_bytes_s", "level"), [(0, 2), (100e6, 1)])
+def test_what_compressing_takes_counts_for_what_the_next_level_takes(
+    monkeypatch: pytest.MonkeyPatch, compressed_bytes_s: float, level: int
+) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
+    compressor = AdaptiveCompressor()
+    # 100 MB/s take 0.6 processors at level 1 and would take 0.9 at level 2, with all else that is busy as well.
+    for _ in range(3):
+        if compressed_bytes_s:
+            compressor.compress(TEXT)
+        seconds = len(TEXT) / compressed_bytes_s if compressed_bytes_s else 1
+        compressor.adapt(1.0, busy_processors=1.6, seconds=seconds)
+    assert compressor.level == level
 
 
 def test_one_answer_alone_changes_nothing() -> None:
     compressor = AdaptiveCompressor()
     for share in (1.0, 0.1, 1.0, 0.1, 1.0):
-        compressor.adapt(share)
+        adapt(compressor, share)
         assert compressor.level == 1
 
 
@@ -28,7 +57,7 @@ def test_a_level_that_was_too_high_is_tried_again_ever_later() -> None:
     for number in range(1000):
         before = compressor.level
         # From level 3 on the processor is what is scarce.
-        compressor.adapt(0.3 if compressor.level in LEVELS[LEVELS.index(3) :] else 0.95)
+        adapt(compressor, 0.3 if compressor.level in LEVELS[LEVELS.index(3) :] else 0.95)
         if compressor.level == 3 != before:
             tried.append(number)
     pauses = [later - earlier for earlier, later in pairwise(tried)]
@@ -39,7 +68,7 @@ def test_a_level_that_was_too_high_is_tried_again_ever_later() -> None:
 def test_idle_link_ends_without_compression() -> None:
     compressor = AdaptiveCompressor()
     for _ in range(10):
-        compressor.adapt(0.1)
+        adapt(compressor, 0.1)
     assert compressor.level is None
     assert compressor.compress(TEXT) == (0, TEXT)
 
@@ -47,7 +76,7 @@ def test_idle_link_ends_without_compression() -> None:
 def test_level_stays_where_neither_link_nor_processor_has_much_to_spare() -> None:
     compressor = AdaptiveCompressor()
     for _ in range(10):
-        compressor.adapt(0.8)
+        adapt(compressor, 0.8)
     assert compressor.level == 1
 
 
