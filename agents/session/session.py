@@ -42,6 +42,7 @@ _LONGEST_PAUSE_S: Final = 5.0
 _LONGEST_PAUSE_AFTER_DENIAL_S: Final = 8.0
 # After so many denials the access key may be a new one: enrol the same key again.
 _DENIALS_BEFORE_ENROLMENT: Final = 3
+_CANCEL_AGAIN_S: Final = 1.0
 
 
 class AgentSession:
@@ -119,10 +120,10 @@ class AgentSession:
 
     async def stop(self) -> None:
         """Cancel commands, close the connection and release the state folder; unsent statuses stay in it."""
-        if self._keeper is not None:
+        # asyncio.wait_for, by which the bus's client waits, swallows a cancellation now and then (until Python 3.12).
+        while self._keeper is not None and not self._keeper.done():
             self._keeper.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._keeper
+            await asyncio.wait((self._keeper,), timeout=_CANCEL_AGAIN_S)
         await asyncio.gather(*self._answering, return_exceptions=True)
         if self._desk is not None:
             await self._desk.stop()

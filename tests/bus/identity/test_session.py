@@ -6,8 +6,11 @@ import asyncio
 from pathlib import Path
 
 import pytest
+from nats.aio.client import Client
 
+import agents.session.session
 from agents.session import AgentSession, Credential
+from agents.session.connection import UnreachableError
 from contracts.errors import MigrationError
 from contracts.errors.agent import STATUS_TOO_LARGE
 from contracts.messages.agent import AgentHeartbeat, AgentResult, CopyVolumes, DetachReplica, ForgetTask, StopWork
@@ -66,6 +69,29 @@ async def test_a_wrong_secret_key_ends_with_a_code_that_tells_what_to_check(bus:
     assert "clock" in caught.value.failure.remedy
     assert "wrong" not in str(caught.value)
     await session.stop()
+
+
+async def test_a_session_ends_although_the_client_swallows_the_first_cancellation(
+    bus: SecureBus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tries: list[int] = []
+
+    async def swallowing(*_: object, **__: object) -> Client:
+        tries.append(1)
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            if len(tries) > 1:
+                raise
+        raise UnreachableError("as asyncio.wait_for does it in Python 3.11, now and then")
+
+    monkeypatch.setattr(agents.session.session, "open_connection", swallowing)
+    session = session_of(bus, tmp_path / "agent", await access_key(bus))
+    await session.start()
+    await asyncio.sleep(0.1)
+    stopping = asyncio.create_task(session.stop())
+    done, _ = await asyncio.wait((stopping,), timeout=5)
+    assert done == {stopping}
 
 
 async def test_a_second_process_on_the_same_state_is_refused(bus: SecureBus, tmp_path: Path) -> None:
