@@ -83,7 +83,8 @@ def test_continuous_sync_keeps_the_target_in_step_until_it_is_stopped(
         sms.run("task", "stop", task_id, "--wait")
         stopped = sms.task(task_id)
         assert (stopped["phase"], stopped["progress"]) == ("PAUSED", None)
-        assert stopped["rounds"][-1]["files_sent"] > 100
+        # Between two walks a file may change many times, and come and go.
+        assert stopped["rounds"][-1]["files_sent"] > (100 if is_told else 0)
         assert stopped["forecast"]["lag_s"] < 20, "since the last round began, not since the sync did"
         report = Path(sms.folder / "report.json")
         sms.run("task", "verify", task_id, "--report", str(report))
