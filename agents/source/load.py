@@ -67,14 +67,14 @@ class LoadMeter:
         )
 
     def _read(self, now_s: float) -> _Counters:
-        cpu = [int(word) for word in self._lines("stat")[0].split()[1:9]]
+        ticks, idle_ticks = processor_ticks(self._proc)
         # The name of a process may hold blanks and brackets: what counts comes after the last one.
         own = self._lines("self/stat")[0].rpartition(")")[2].split()
         moved = dict(line.split(": ") for line in self._lines("self/io"))
         return _Counters(
             now_s=now_s,
-            ticks=sum(cpu),
-            idle_ticks=cpu[3] + cpu[4],
+            ticks=ticks,
+            idle_ticks=idle_ticks,
             agent_ticks=int(own[11]) + int(own[12]),
             disk_bytes=self._disk_bytes(),
             agent_disk_bytes=int(moved["read_bytes"]) + int(moved["write_bytes"]) if "read_bytes" in moved else 0,
@@ -98,6 +98,17 @@ class LoadMeter:
 
     def _lines(self, name: str) -> list[str]:
         return (self._proc / name).read_text(encoding="ascii", errors="replace").splitlines()
+
+
+def processor_ticks(proc: Path = Path("/proc")) -> tuple[int, int]:
+    """Of all processors since the start of the machine: all ticks, and those without work, waiting for a disk included.
+
+    Raises OSError, ValueError, LookupError where /proc says something else.
+    """
+    with (proc / "stat").open(encoding="ascii") as file:
+        # What stands behind is counted in the columns before already.
+        columns = [int(word) for word in file.readline().split()[1:9]]
+    return sum(columns), columns[3] + columns[4]
 
 
 def _is_disk(name: str) -> bool:

@@ -79,9 +79,9 @@ class AdaptiveCompressor:
         self._has_shrunk = len(packed) <= len(payload) * (1 - MIN_GAIN)
         return (FLAG_COMPRESSED, packed) if self._has_shrunk else (0, payload)
 
-    def adapt(self, link_share: float, *, busy_processors: float, seconds: float) -> None:
-        """Learn of the last seconds: in which share of them the link was what sending waited for, and how many of this
-        machine's processors were busy."""
+    def adapt(self, link_share: float, *, busy_processors: float, own_processors: float, seconds: float) -> None:
+        """Learn of the last seconds: in which share of them the link was what sending waited for, how many of this
+        machine's processors were busy, and how many of these with this process."""
         bytes_per_s, self._bytes = self._bytes / seconds, 0
         self._shares.append(link_share)
         self._waiting = max(self._waiting - 1, 0)
@@ -91,8 +91,10 @@ class AdaptiveCompressor:
         wanted = (min(shares) > _BUSY_SHARE) - (max(shares) < _IDLE_SHARE)
         if not 0 <= self._step + wanted < len(LEVELS) or (self._waiting and wanted == self._barred):
             return
-        if wanted > 0 and self._busy_after_a_step(busy_processors, bytes_per_s) > self._processors * _BUSY_AT_MOST:
-            return
+        if wanted > 0:
+            more = self._more_after_a_step(own_processors, bytes_per_s)
+            if busy_processors + more > self._processors * _BUSY_AT_MOST:
+                return
         if wanted and wanted == -self._last:
             self._barred, self._waiting = self._last, self._wait
             self._wait = min(self._wait * 2, _LONGEST_WAIT)
@@ -101,13 +103,12 @@ class AdaptiveCompressor:
             self._last = wanted
             self._shares.clear()
 
-    def _busy_after_a_step(self, busy: float, bytes_per_s: float) -> float:
-        """How many processors will be busy at the next level: the link then carries more contents, all of which costs
-        more, and what they are compressed with does besides."""
+    def _more_after_a_step(self, own: float, bytes_per_s: float) -> float:
+        """How many processors more this process will keep busy at the next level: the link then carries more contents,
+        all of which costs as before, and what they are compressed with costs more."""
         step, more = self._step, _LEFT[self._step] / _LEFT[self._step + 1]
-        seconds, next_seconds = _SECONDS_PER_GB[step], _SECONDS_PER_GB[step + 1]
-        rate = bytes_per_s / 1e9
-        return (busy - seconds * rate) * more + next_seconds * rate * more
+        dearer = (_SECONDS_PER_GB[step + 1] - _SECONDS_PER_GB[step]) * bytes_per_s / 1e9
+        return own * (more - 1) + dearer * more
 
 
 def _shrinks(payload: bytes, contexts: dict[int, zstandard.ZstdCompressor]) -> bool:

@@ -6,25 +6,22 @@ import os
 import threading
 import time
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Final, NamedTuple
 
+from agents.source.load import processor_ticks
 from agents.transfer.connection import Connection
 
 _INTERVAL_S: Final = 0.5
 _TICKS_PER_S: Final = os.sysconf("SC_CLK_TCK")
-# Columns of /proc/stat's first line that are no work: idle and waiting for a disk.
-_IDLE_COLUMNS: Final = (3, 4)
-# Those behind are counted in the ones before already.
-_COLUMNS: Final = slice(1, 9)
 
 
 class Answer(NamedTuple):
     """Of the last seconds. link_share: in which share the busiest connection waited for the network. busy_processors:
-    of this machine, by whomever."""
+    of this machine, by whomever; own_processors: by this process."""
 
     link_share: float
     busy_processors: float
+    own_processors: float
     seconds: float
 
 
@@ -36,7 +33,7 @@ class LinkLoad:
         self._began = time.monotonic()
         self._limited_s = 0.0
         self._before: dict[int, float] = {}
-        self._busy_ticks = _busy_ticks()
+        self._busy_ticks, self._own_s = _busy_ticks(), time.process_time()
 
     def limited(self, seconds: float) -> None:
         """Somebody waited for the rate limit, which is as good as the link."""
@@ -57,14 +54,15 @@ class LinkLoad:
             waited_s = max(*grown_s, self._limited_s) if len(grown_s) == len(now) > 0 else None
             self._began, self._limited_s, self._before = self._began + seconds, 0.0, now
             ticks, self._busy_ticks = self._busy_ticks, _busy_ticks()
-            busy = (self._busy_ticks - ticks) / _TICKS_PER_S / seconds
-        return None if waited_s is None else Answer(min(waited_s / seconds, 1.0), busy, seconds)
+            own_s, self._own_s = self._own_s, time.process_time()
+            busy, own = (self._busy_ticks - ticks) / _TICKS_PER_S / seconds, (self._own_s - own_s) / seconds
+        return None if waited_s is None else Answer(min(waited_s / seconds, 1.0), busy, own, seconds)
 
 
 def _busy_ticks() -> int:
     """Since the machine was started; 0 where it does not tell."""
     try:
-        columns = [int(word) for word in Path("/proc/stat").read_text(encoding="ascii").split(None, 9)[_COLUMNS]]
-    except (OSError, ValueError):
+        ticks, idle_ticks = processor_ticks()
+    except (OSError, ValueError, LookupError):
         return 0
-    return sum(columns) - sum(columns[at] for at in _IDLE_COLUMNS)
+    return ticks - idle_ticks

@@ -65,7 +65,12 @@ class Output:
         flags, packed = self._compressor.compress(payload)
         sequence = self._channel.send(self._stream, kind, flags, packed)
         if load := self._channel.load():
-            self._compressor.adapt(load.link_share, busy_processors=load.busy_processors, seconds=load.seconds)
+            self._compressor.adapt(
+                load.link_share,
+                busy_processors=load.busy_processors,
+                own_processors=load.own_processors,
+                seconds=load.seconds,
+            )
         self.tally.packed(raw=len(payload), wire=len(packed))
         for row in rows:
             if not row.is_partial:

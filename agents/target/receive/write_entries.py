@@ -59,12 +59,14 @@ def write_entries(volume: Volume, directory: int, entries: list[Entry]) -> list[
     for entry in entries:
         if not entry.name or entry.kind is EntryKind.DIRECTORY:
             raise protocol_error("batch entry without a name or of a directory")
-    plain = [entry for entry in entries if is_plain(entry)]
-    if len(plain) >= _MADE_TOGETHER:
-        others = [entry for entry in entries if not is_plain(entry)]
-        entries = make_files(directory, plain, inherited()) + others
-    lost = []
+    plain: list[Entry] = []
+    others: list[Entry] = []
     for entry in entries:
+        (plain if is_plain(entry) else others).append(entry)
+    if len(plain) >= _MADE_TOGETHER:
+        plain = make_files(directory, plain, inherited())
+    lost = []
+    for entry in (*plain, *others):
         if entry.flags & HAS_CONTENT:
             _write(volume, directory, entry, inherited)
         elif not _write_metadata(directory, entry):

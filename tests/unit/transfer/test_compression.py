@@ -11,8 +11,8 @@ TEXT = b"the same words again and again, " * 40_000
 PROCESSORS = len(os.sched_getaffinity(0))
 
 
-def adapt(compressor: AdaptiveCompressor, share: float, *, busy: float = 0.0) -> None:
-    compressor.adapt(share, busy_processors=busy, seconds=0.5)
+def adapt(compressor: AdaptiveCompressor, share: float, *, busy: float = 0.0, own: float = 0.0) -> None:
+    compressor.adapt(share, busy_processors=busy, own_processors=own, seconds=0.5)
 
 
 def test_busy_link_raises_the_level_to_the_highest_and_no_further() -> None:
@@ -25,8 +25,15 @@ def test_busy_link_raises_the_level_to_the_highest_and_no_further() -> None:
 def test_busy_link_does_not_raise_the_level_where_no_processor_has_time_for_it() -> None:
     compressor = AdaptiveCompressor()
     for _ in range(10):
-        adapt(compressor, 1.0, busy=0.9 * PROCESSORS)
+        adapt(compressor, 1.0, busy=0.9 * PROCESSORS, own=0.9 * PROCESSORS)
     assert compressor.level == 1, "the contents that the link then carries would take more than there is"
+
+
+def test_work_of_others_does_not_grow_with_what_the_link_carries() -> None:
+    compressor = AdaptiveCompressor()
+    for _ in range(10):
+        adapt(compressor, 1.0, busy=0.9 * PROCESSORS, own=0.02 * PROCESSORS)
+    assert compressor.level == LEVELS[-1]
 
 
 @pytest.mark.parametrize(("compressed_bytes_s", "level"), [(0, 2), (100e6, 1)])
@@ -35,12 +42,12 @@ def test_what_compressing_takes_counts_for_what_the_next_level_takes(
 ) -> None:
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
     compressor = AdaptiveCompressor()
-    # 100 MB/s take 0.6 processors at level 1 and would take 0.9 at level 2, with all else that is busy as well.
+    # 100 MB/s take 0.6 processors at level 1 and 118 would take 0.9 at level 2, with all else of this process as well.
     for _ in range(3):
         if compressed_bytes_s:
             compressor.compress(TEXT)
         seconds = len(TEXT) / compressed_bytes_s if compressed_bytes_s else 1
-        compressor.adapt(1.0, busy_processors=1.6, seconds=seconds)
+        compressor.adapt(1.0, busy_processors=1.7, own_processors=0.9, seconds=seconds)
     assert compressor.level == level
 
 
