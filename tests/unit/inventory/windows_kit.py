@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import struct
+import subprocess
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -101,7 +103,16 @@ def ntfs_mounted(path: Path, point: Path) -> Iterator[Path]:
     try:
         yield point
     finally:
-        run("fusermount", "-u", point)
+        _unmount(point)
+
+
+def _unmount(point: Path) -> None:
+    """Whoever asks for the free space of every mount on the machine, as the agents of other tests do, keeps a mount
+    through FUSE busy until its process has answered."""
+    end = time.monotonic() + 20
+    while (done := subprocess.run(["fusermount", "-u", point], capture_output=True, text=True)).returncode:
+        assert time.monotonic() < end, done.stderr
+        time.sleep(0.05)
 
 
 def disk_of(path: Path, script: str, parts: Mapping[int, Path]) -> Path:
