@@ -59,13 +59,13 @@ class LoadGenerator:
                 raise TimeoutError(f"{self.acknowledged} of {count} orders acknowledged within {timeout_s:g} s")
             time.sleep(0.1)
 
-    def wait_until_refused(self, *, timeout_s: float) -> None:
-        """Wait until the service has been stopped, and order no more. Raises TimeoutError."""
+    def wait_until_refused(self, *, timeout_s: float, has_failed: threading.Event) -> None:
+        """Wait until the service has been stopped, and order no more. Raises TimeoutError, also when has_failed says
+        that nobody will stop it."""
         deadline = time.monotonic() + timeout_s
         while self._refused_in_a_row < _REFUSALS_OF_A_STOPPED_SERVICE:
-            if time.monotonic() > deadline:
+            if has_failed.wait(0.05) or time.monotonic() > deadline:
                 raise TimeoutError(f"the service still takes orders after {timeout_s:g} s")
-            time.sleep(0.05)
         self.stop()
 
     def _order_all_the_time(self) -> None:
@@ -116,17 +116,21 @@ def acknowledged_orders(book: Path) -> Iterator[AcknowledgedOrder]:
             yield AcknowledgedOrder(number=order["number"], token=order["token"])
 
 
-def wait_for_first_answer(port: int, *, last_number: int, timeout_s: float, interval_s: float = 0.05) -> float:
+def wait_for_first_answer(
+    port: int, *, last_number: int, timeout_s: float, has_failed: threading.Event, interval_s: float = 0.05
+) -> float:
     """Poll until the service behind the port knows this order or a later one; returns time.monotonic() of that answer.
 
-    An older launch of the target may answer behind the same port: it does not know the order. Raises TimeoutError.
+    An older launch of the target may answer behind the same port: it does not know the order. Raises TimeoutError, also
+    when has_failed says that there will be no target.
     """
     deadline = time.monotonic() + timeout_s
     while time.monotonic() < deadline:
         asked = time.monotonic()
         if newest_order(port, timeout_s=2) >= last_number:
             return time.monotonic()
-        time.sleep(max(interval_s - (time.monotonic() - asked), 0))
+        if has_failed.wait(max(interval_s - (time.monotonic() - asked), 0)):
+            break
     raise TimeoutError(f"nothing behind port {port} knew order {last_number} within {timeout_s:g} s")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import socket
+import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -154,18 +155,28 @@ class Story:
 
     def _cut_over(self) -> None:
         self._sms.run("task", "cutover-settings", self._task_id, "--before", STOP_ORDER_SERVICE)
+        has_failed = threading.Event()
         with self._step("cutover: rounds, stop of the order service, last round, launch"), ThreadPoolExecutor(1) as one:
-            answering = one.submit(self._wait_for_the_target)
-            self._sms.run("task", "cutover", self._task_id, "--wait")
+            answering = one.submit(self._wait_for_the_target, has_failed)
+            try:
+                self._sms.run("task", "cutover", self._task_id, "--wait")
+            except BaseException:
+                has_failed.set()
+                raise
             self._downtime_s = answering.result() - self._source.customers.last_acknowledged_at
         self._server_time_at_stop = self._source.order_service_stopped_at()
         print(f"   downtime {self._downtime_s:.1f} s")
 
-    def _wait_for_the_target(self) -> float:
+    def _wait_for_the_target(self, has_failed: threading.Event) -> float:
         """When it first answers with the last order that the source acknowledged."""
         customers = self._source.customers
-        customers.wait_until_refused(timeout_s=_CUTOVER_TIMEOUT_S)
-        return wait_for_first_answer(self._order_port, last_number=customers.last_number, timeout_s=_CUTOVER_TIMEOUT_S)
+        customers.wait_until_refused(timeout_s=_CUTOVER_TIMEOUT_S, has_failed=has_failed)
+        return wait_for_first_answer(
+            self._order_port,
+            last_number=customers.last_number,
+            timeout_s=_CUTOVER_TIMEOUT_S,
+            has_failed=has_failed,
+        )
 
     def _look_at_the_target(self) -> tuple[OrderProof, JournalProof]:
         with self._step("look at the target: orders, journal, leftovers"):

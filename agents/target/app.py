@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
+from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from agents.session import AgentSession
 from agents.target.adaptation import adapt, plan_adaptation
@@ -29,6 +30,7 @@ from contracts.messages.agent import (
 )
 
 _C = TypeVar("_C", bound=AgentCommand)
+_IMAGES: Final = "images"
 
 
 class TargetAgent:
@@ -124,7 +126,8 @@ class TargetAgent:
 
         async def work() -> AgentResult:
             await self._detach()
-            report = await asyncio.to_thread(self._on_layer, command, adapt)
+            kept = TaskFolder(self._state_folder, command.task_id).path / _IMAGES
+            report = await asyncio.to_thread(self._on_layer, command, partial(adapt, memory_folder=kept))
             return _result(command, adaptation=report)
 
         return await self._guarded(command, work())

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from agents.target.adaptation.build_memory import BuildMemory
 from agents.target.adaptation.references import References
 from agents.target.adaptation.sandbox import SandboxResult
 from contracts.adaptation import AdaptationCheck, TargetFacts
@@ -28,7 +29,7 @@ class Inputs:
     """own_paths: program, unit and data of our own agent, as the copied system names them.
 
     raw_path: where a disk's bytes are, by the disk's name. has_vsyscall: whether the helper's kernel answers the calls
-    of C libraries before 2.14.
+    of C libraries before 2.14. memory: of images that were built for an earlier launch, where there may be some.
     """
 
     layout: TargetLayout
@@ -39,6 +40,7 @@ class Inputs:
     builder: Builder
     raw_path: Callable[[str], Path]
     has_vsyscall: bool = True
+    memory: BuildMemory | None = None
 
 
 def passed(code: ErrorCode, severity: str = "E") -> AdaptationCheck:

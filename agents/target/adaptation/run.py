@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
 
+from agents.target.adaptation.build_memory import BuildMemory
 from agents.target.adaptation.confinement import PlannedDevice
 from agents.target.adaptation.engine import Engine
 from agents.target.adaptation.files import TEMPORARY_SUFFIX
@@ -33,19 +36,23 @@ def adapt(
     *,
     run: str = "adaptation",
     keeps_journal: bool = False,
+    memory_folder: Path | None = None,
 ) -> AdaptationReport:
     """Make the system on these attached disks boot on the target, check it, and unmount it again.
 
     own_paths: where our own agent lies on the source; none of it may be on the target. keeps_journal: for
-    targets without launch layers, where `undo_adaptation` comes before the next sync round. What is wrong with
-    the system is in the report; MigrationError is raised for the disks themselves (SMS.DISK.*).
+    targets without launch layers, where `undo_adaptation` comes before the next sync round. memory_folder: where
+    built images are kept for the task's next launch. What is wrong with the system is in the report;
+    MigrationError is raised for the disks themselves (SMS.DISK.*).
     """
     started = time.monotonic()
     record = Record()
     tree = Tree(disks.mount_tree(layout))
     try:
-        builder = Sandbox(root=tree.root, devices=_devices(disks, layout))
-        inputs = _inputs(disks, layout, inventory, target_facts, own_paths, builder)
+        devices = _devices(disks, layout)
+        inputs = _inputs(disks, layout, inventory, target_facts, own_paths, Sandbox(root=tree.root, devices=devices))
+        if memory_folder is not None:
+            inputs = replace(inputs, memory=BuildMemory(memory_folder, tree, devices))
         journal = Journal(tree, run)
         try:
             _undo_earlier_runs(tree, disks, record)

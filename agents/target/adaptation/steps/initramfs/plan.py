@@ -11,6 +11,7 @@ from agents.target.adaptation.formats.archive import appended
 from agents.target.adaptation.formats.initramfs import InitramfsError, names_in_image
 from agents.target.adaptation.inputs import Inputs, failed
 from agents.target.adaptation.kernels import Kernel, forced_modules, module_name, needed_modules
+from agents.target.adaptation.sandbox import SandboxResult
 from agents.target.adaptation.steps.initramfs.builders import build_command, driver_list
 from agents.target.adaptation.steps.sandboxed import sandbox_check
 from agents.target.adaptation.system import SystemFacts
@@ -59,7 +60,11 @@ def _built(tree: Tree, inputs: Inputs, kernel: Kernel, system: SystemFacts) -> t
     program, command = build_command(tree, system, kernel, drivers, root)
     if not command:
         return None, failed(INITRD_NO_BUILDER, "W", path=kernel.initrd_path)
-    result = inputs.builder.run(command)
+
+    def build() -> SandboxResult:
+        return inputs.builder.run(command)
+
+    result = inputs.memory.built(command, build) if inputs.memory else build()
     check = sandbox_check(program, result, severity="W")
     needs_lvm = root is not None and root.logical_volume != "" and not result.is_planned
     if check.failure is None and root is not None and needs_lvm and not activates_lvm(result.output):
