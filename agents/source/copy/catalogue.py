@@ -12,7 +12,7 @@ from itertools import chain
 from operator import attrgetter
 from pathlib import Path
 
-from agents.source.copy.catalogue_schema import PRAGMAS, SCHEMA, upsert
+from agents.source.copy.catalogue_schema import LOSE_ENTRIES, PRAGMAS, SCHEMA, SET_GENERATION, upsert
 from agents.source.copy.rows import STAGED_PARENT, UNHELD, ChunkRow, Row
 from agents.transfer.entries import EntryKind
 from agents.transfer.paths import join
@@ -34,17 +34,9 @@ Held = tuple[int, bytes, int | None, int, int, int]
 # values that older SQLite takes.
 _TOGETHER = 32
 _UPSERT, _UPSERT_TOGETHER = upsert(_COLUMNS, rows=1), upsert(_COLUMNS, rows=_TOGETHER)
-_SET_GENERATION = (
-    "INSERT INTO directory VALUES (?, ?) ON CONFLICT (row) DO UPDATE SET generation = excluded.generation "
-    "WHERE generation != excluded.generation"
-)
 _KINDS = {int(kind): kind for kind in EntryKind}
 _BATCH = 512
 _KNOWN_PATHS = 10_000
-# A directory is to be sent again; a large file goes on with the chunks that are still held.
-_LOSE_ENTRIES = (
-    "UPDATE entry SET sequence = -1, is_pending = is_pending OR kind = 2, is_partial = is_partial OR block_bytes > 0"
-)
 _COMMIT_BYTES = 8 << 20
 _SYNC_BYTES = 16 << 20
 
@@ -156,7 +148,7 @@ class Catalogue:
         found: dict[bytes, Row] = {}
         for start in range(0, len(numbers), _BATCH):
             batch = numbers[start : start + _BATCH]
-            found |= {row.name: row for row in self._rows(f"WHERE id IN ({', '.join('?' * len(batch))})", *batch)}
+            found |= {row.name: row for row in self._rows(f"WHERE id IN ({_marks(batch)})", *batch)}
         return found
 
     def directories(self, volume: int, inode: int, generation: int) -> list[Row]:
@@ -175,17 +167,25 @@ class Catalogue:
     def set_generation(self, directory: int, generation: int) -> None:
         """Note that all entries of a directory are looked at."""
         with self._lock:
-            self._database.execute(_SET_GENERATION, (directory, generation))
+            self._database.execute(SET_GENERATION, (directory, generation))
 
-    def subdirectories(self, directory: int) -> list[Row]:
-        """The directories in a directory, by name."""
-        return list(self._rows("WHERE parent = ? AND parent >= 0 AND kind = 2 ORDER BY name", directory))
+    def subdirectories(self, directories: Sequence[int]) -> dict[int, list[Row]]:
+        """The directories in some directories, of 512 at most: by the row of the one above, and by name."""
+        where = f"WHERE parent IN ({_marks(directories)}) AND parent >= 0 AND kind = 2 ORDER BY parent, name"
+        found: dict[int, list[Row]] = {}
+        for row in self._rows(where, *directories):
+            found.setdefault(row.parent, []).append(row)
+        return found
 
-    def listing(self, directory: int) -> bytes | None:
-        """What set_listing was given, if no entry of the directory has come, gone or changed here since."""
+    def listings(self, directories: Sequence[int]) -> dict[int, tuple[bytes, int | None]]:
+        """What set_listing was given, where no entry of the directory has come, gone or changed here since, and
+        `generation`; of 512 at most."""
+        query = (
+            "SELECT listing.row, digest, generation FROM listing LEFT JOIN directory ON directory.row = listing.row "
+        )
         with self._lock:
-            found = self._database.execute("SELECT digest FROM listing WHERE row = ?", (directory,)).fetchone()
-        return bytes(found[0]) if found else None
+            found = self._database.execute(f"{query} WHERE listing.row IN ({_marks(directories)})", directories)
+            return {row: (digest, generation) for row, digest, generation in found}
 
     def set_listing(self, directory: int, digest: bytes) -> None:
         """Note that the target certainly holds all that was listed in a directory, by the digest of its Scan."""
@@ -227,7 +227,7 @@ class Catalogue:
 
     def has_pending(self, volume: int) -> bool:
         """Whether the end of the last round has left something to the next one."""
-        return bool(list(self._rows("WHERE is_pending AND volume = ? AND parent >= 0 LIMIT 1", volume)))
+        return any(self._rows("WHERE is_pending AND volume = ? AND parent >= 0 LIMIT 1", volume))
 
     def mark_pending(self, directory: int) -> None:
         """Note that a directory's metadata must be sent again, since something in it changes on the target."""
@@ -272,7 +272,7 @@ class Catalogue:
             self._paths.clear()
             while waiting:
                 batch, waiting = waiting[-_BATCH:], waiting[:-_BATCH]
-                marks = ", ".join("?" * len(batch))
+                marks = _marks(batch)
                 inner = self._database.execute(f"SELECT id FROM entry WHERE parent >= 0 AND parent IN ({marks})", batch)  # noqa: S608
                 waiting += [number for (number,) in inner.fetchall()]
                 self._database.execute(f"DELETE FROM chunk WHERE row IN ({marks})", batch)  # noqa: S608
@@ -286,7 +286,7 @@ class Catalogue:
 
     def has_staged(self, volume: int) -> bool:
         """Whether the target keeps something aside."""
-        return bool(list(self._rows("WHERE parent < 0 AND volume = ? LIMIT 1", volume)))
+        return any(self._rows("WHERE parent < 0 AND volume = ? LIMIT 1", volume))
 
     def chunk(self, row: int, index: int) -> ChunkRow | None:
         """The block hashes of a chunk; its sequence is UNHELD when the target does not have it."""
@@ -358,7 +358,7 @@ class Catalogue:
                 between = "WHERE sequence BETWEEN ? AND ?"
                 query = f"SELECT coalesce(sum(wire_bytes), 0) FROM frame {between}"  # noqa: S608 - constant
                 lost += int(self._database.execute(query, (first, last)).fetchone()[0])
-                for statement in (_LOSE_ENTRIES, "UPDATE chunk SET sequence = -1", "DELETE FROM frame"):
+                for statement in (LOSE_ENTRIES, "UPDATE chunk SET sequence = -1", "DELETE FROM frame"):
                     self._database.execute(f"{statement} {between}", (first, last))
         return lost
 
@@ -393,3 +393,7 @@ class Catalogue:
             row.kind = _KINDS[row.kind]
             row.is_racy, row.is_partial, row.is_pending = bool(row.is_racy), bool(row.is_partial), bool(row.is_pending)
             yield row
+
+
+def _marks(values: Sequence[object]) -> str:
+    return ", ".join("?" * len(values))

@@ -42,6 +42,14 @@ PRAGMAS: Final = (
     "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = 8192; "
     "PRAGMA cache_size = -16384;"
 )
+SET_GENERATION: Final = (
+    "INSERT INTO directory VALUES (?, ?) ON CONFLICT (row) DO UPDATE SET generation = excluded.generation "
+    "WHERE generation != excluded.generation"
+)
+# A directory is to be sent again; a large file goes on with the chunks that are still held.
+LOSE_ENTRIES: Final = (
+    "UPDATE entry SET sequence = -1, is_pending = is_pending OR kind = 2, is_partial = is_partial OR block_bytes > 0"
+)
 
 
 def upsert(columns: Sequence[str], *, rows: int) -> str:

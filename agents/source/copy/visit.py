@@ -7,12 +7,12 @@ import os
 from collections.abc import Callable, Collection, Iterator
 
 from agents.source.copy.classify import Classifier, Findings
-from agents.source.copy.listing import Listing, ListingsAhead, look_at
+from agents.source.copy.listing import Listing, ListingsAhead, Same, look_at
 from agents.source.copy.round_context import RoundContext
 from agents.source.copy.rows import UNHELD, Row
 from agents.source.copy.tally import shown
 from agents.source.copy.work import OpenDirectory, Work
-from agents.source.scan.directory_scan import new_scanner, signed
+from agents.source.scan.directory_scan import signed
 from agents.source.tracking.handles import generation
 from agents.transfer.entries import EntryKind
 from agents.transfer.hashing import CHUNK_BYTES
@@ -21,7 +21,6 @@ from contracts.errors.code import MigrationError
 from contracts.errors.transfer import SOURCE_UNREADABLE
 
 _WORK_ENTRIES = 256
-_LISTED_AHEAD = 16
 _UNKNOWN = -1
 _GONE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ESTALE)
 
@@ -33,26 +32,27 @@ class DirectoryVisitor:
         self._context = context
         self._catalogue = context.catalogue
         self._classifier = Classifier(context)
-        self._scanner = new_scanner()
 
     def walk(self, path: bytes, row: Row, *, on_found: Callable[[Findings], None] = lambda _: None) -> Iterator[int]:
         """A directory and everything below it, in bytewise order; yields the rows of the directories on the way."""
-        listings = ListingsAhead(self._context.root, self._scanner)
+        listings = ListingsAhead(self._context)
         stack = [(path, row)]
         try:
             while stack:
                 path, row = stack.pop()
                 yield row.row
                 try:
-                    listing = _checked(listings.take(path), path, row)
+                    listing = listings.take(path, row, stack)
                 except OSError as error:
                     self.cannot_enter(path, row, error)
                     continue
-                found = self._visit(listing, path, row, None)
+                if isinstance(listing, Same):
+                    found = self._pass_over(listing, row)
+                else:
+                    found = self._visit(listing, path, row, None)
                 on_found(found)
                 # The first by name must be taken first.
                 stack += [(join(path, inner.name), inner) for inner in reversed(found.directories)]
-                listings.expect([path for path, _ in stack[: -_LISTED_AHEAD - 1 : -1]])
         finally:
             listings.close()
 
@@ -73,6 +73,11 @@ class DirectoryVisitor:
             os.close(descriptor)
             raise _another()
         return descriptor
+
+    def _pass_over(self, same: Same, row: Row) -> Findings:
+        self._context.tally.seen(row.volume, 0)
+        self._context.tally.unchanged(row.volume, files=same.files, size=same.regular_bytes)
+        return Findings(directories=same.directories)
 
     def _visit(self, listing: Listing, path: bytes, row: Row, names: Collection[bytes] | None) -> Findings:
         is_known = _is_known(row)
@@ -109,10 +114,10 @@ class DirectoryVisitor:
             return self._classifier.classify(directory, row, listing, held, is_tracked=True)
         # Where something may be left out, the listing alone does not tell what the target has.
         digest = listing.scan.digest() if self._context.exclusions.is_none(directory.path) else None
-        if digest and is_known and self._catalogue.listing(row.row) == digest:
+        if digest and is_known and self._catalogue.listings([row.row]).get(row.row, (None,))[0] == digest:
             scan = listing.scan
             self._context.tally.unchanged(row.volume, files=scan.files, size=scan.regular_bytes)
-            return Findings(directories=self._catalogue.subdirectories(row.row) if scan.directories else [])
+            return Findings(directories=self._catalogue.subdirectories([row.row]).get(row.row, []))
         held = self._catalogue.held(row.row) if is_known else {}
         found = self._classifier.classify(directory, row, listing, held, is_tracked=False)
         if digest and found.is_settled:
@@ -154,13 +159,6 @@ class DirectoryVisitor:
 def _is_known(row: Row) -> bool:
     """Whether the catalogue may have something in a directory."""
     return row.sequence != UNHELD or row.is_pending
-
-
-def _checked(listing: Listing, path: bytes, row: Row) -> Listing:
-    if path and signed(listing.state.st_ino) != row.inode:
-        os.close(listing.descriptor)
-        raise _another()
-    return listing
 
 
 def _another() -> FileNotFoundError:

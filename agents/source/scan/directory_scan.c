@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -20,6 +21,34 @@ struct record {
     uint32_t mode;
     uint32_t is_regular;
 };
+
+/* One of the directories that are looked at together. error: why it was not, an errno. */
+struct look {
+    int64_t inode;
+    int64_t size;
+    int64_t mtime_ns;
+    int64_t ctime_ns;
+    int64_t generation;
+    int64_t regular_bytes;
+    uint32_t records;
+    uint32_t names_bytes;
+    uint32_t directories;
+    uint32_t error;
+};
+
+/* As the kernel has it since Linux 5.6. */
+struct how {
+    uint64_t flags;
+    uint64_t mode;
+    uint64_t resolve;
+};
+#ifndef SYS_openat2
+#define SYS_openat2 437
+#endif
+#define BELOW_WITHOUT_LINKS (0x01 | 0x02 | 0x04 | 0x08) /* NO_XDEV, NO_MAGICLINKS, NO_SYMLINKS, BENEATH */
+#define GET_GENERATION _IOR('v', 1, long)
+
+enum { OPEN_FLAGS = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC, NAME_BYTES = 256, BUFFER_BYTES = 64 << 10 };
 
 struct totals {
     int64_t regular_bytes;
@@ -93,4 +122,114 @@ int sms_scan(int descriptor, char *buffer, unsigned int buffer_bytes, struct rec
         totals->names_bytes += (uint32_t)length;
     }
     return count;
+}
+
+/* What openat2 does, for kernels that do not have it: -1 and errno where a name is a link or leads elsewhere. */
+static int open_by_components(int root, const char *path)
+{
+    struct stat state, inner;
+    int current = fstat(root, &state) == 0 ? fcntl(root, F_DUPFD_CLOEXEC, 0) : -1;
+
+    if (current < 0)
+        return -1;
+    while (*path) {
+        char name[NAME_BYTES];
+        size_t length = strcspn(path, "/");
+        int next = -1, error = ENAMETOOLONG;
+
+        if (length < sizeof name) {
+            memcpy(name, path, length);
+            name[length] = '\0';
+            next = openat(current, name, OPEN_FLAGS);
+            error = errno;
+        }
+        if (next >= 0 && (fstat(next, &inner) != 0 || inner.st_dev != state.st_dev)) {
+            close(next);
+            next = -1;
+            error = EXDEV;
+        }
+        close(current);
+        if (next < 0) {
+            errno = error;
+            return -1;
+        }
+        current = next;
+        path += length + (path[length] == '/');
+    }
+    return current;
+}
+
+static int open_below(int root, const char *path)
+{
+    static int lacks_openat2 = 0;
+    const struct how how = {.flags = OPEN_FLAGS, .resolve = BELOW_WITHOUT_LINKS};
+
+    if (!*path)
+        return openat(root, ".", OPEN_FLAGS);
+    if (!lacks_openat2) {
+        long descriptor = syscall(SYS_openat2, root, path, &how, sizeof how);
+        if (descriptor >= 0 || errno != ENOSYS)
+            return (int)descriptor;
+        lacks_openat2 = 1;
+    }
+    return open_by_components(root, path);
+}
+
+/* One directory, whose records and names must fit. Returns 0 or an errno. */
+static int look(int descriptor, struct look *found, struct record *records, uint32_t room, char *names,
+                uint32_t names_room)
+{
+    char buffer[BUFFER_BYTES];
+    struct totals totals = {0};
+    struct stat state;
+    long generation = 0;
+
+    if (fstat(descriptor, &state) != 0)
+        return errno;
+    found->inode = (int64_t)state.st_ino;
+    found->size = state.st_size;
+    found->mtime_ns = nanoseconds(state.st_mtim);
+    found->ctime_ns = nanoseconds(state.st_ctim);
+    /* Not every file system says it. */
+    found->generation = ioctl(descriptor, GET_GENERATION, &generation) == 0 ? generation : 0;
+    while (!totals.is_at_end) {
+        /* What getdents64 gives is longer than its names, and has 24 bytes or more for each entry. */
+        if (room - found->records < BUFFER_BYTES / 24 || names_room - found->names_bytes < BUFFER_BYTES)
+            return ENOBUFS;
+        int count = sms_scan(descriptor, buffer, sizeof buffer, records + found->records,
+                             names + found->names_bytes, &totals);
+        if (count < 0)
+            return -count;
+        found->records += (uint32_t)count;
+        found->names_bytes += totals.names_bytes;
+    }
+    found->directories = totals.directories;
+    found->regular_bytes = totals.regular_bytes;
+    /* What went while it was looked at makes a listing that never was. */
+    return totals.vanished ? ENOENT : 0;
+}
+
+/* Looks at directories below root, whose paths stand in paths, each with its NUL. Records and names of all that could be
+ * looked at follow each other. */
+void sms_look(int root, const char *paths, int count, struct record *records, uint32_t room, char *names,
+              uint32_t names_room, struct look *looks)
+{
+    for (int number = 0; number < count; number++, paths += strlen(paths) + 1) {
+        struct look *found = &looks[number];
+        int descriptor = open_below(root, paths);
+
+        memset(found, 0, sizeof *found);
+        if (descriptor < 0) {
+            found->error = (uint32_t)errno;
+            continue;
+        }
+        found->error = (uint32_t)look(descriptor, found, records, room, names, names_room);
+        close(descriptor);
+        if (found->error)
+            continue;
+        records += found->records;
+        room -= found->records;
+        names += found->names_bytes;
+        names_room -= found->names_bytes;
+    }
 }

@@ -72,9 +72,9 @@ def test_listing_is_forgotten_when_anything_in_the_directory_is(catalogue: Catal
     file = add(catalogue, folder.row, b"file")
     catalogue.record([file], (), sequence=1, wire_bytes=1)
     catalogue.set_listing(folder.row, DIGEST)
-    assert catalogue.listing(folder.row) == DIGEST
+    assert catalogue.listings([folder.row]) == {folder.row: (DIGEST, None)}
     change(catalogue, folder, file)
-    assert catalogue.listing(folder.row) is None
+    assert catalogue.listings([folder.row]) == {}
 
 
 def test_listing_is_forgotten_where_something_moves_to(catalogue: Catalogue) -> None:
@@ -82,7 +82,7 @@ def test_listing_is_forgotten_where_something_moves_to(catalogue: Catalogue) -> 
     file = add(catalogue, other.row, b"file")
     catalogue.set_listing(folder.row, DIGEST)
     catalogue.move(file.row, folder.row, b"file")
-    assert catalogue.listing(folder.row) is None
+    assert catalogue.listings([folder.row]) == {}
 
 
 def test_what_happens_in_a_directory_leaves_the_listing_above_it(catalogue: Catalogue) -> None:
@@ -93,10 +93,10 @@ def test_what_happens_in_a_directory_leaves_the_listing_above_it(catalogue: Cata
     catalogue.mark_pending(inner.row)
     inner.mtime_ns = 5
     catalogue.put([inner])
-    assert catalogue.listing(folder.row) == DIGEST
+    assert catalogue.listings([folder.row]) == {folder.row: (DIGEST, None)}
     inner.inode += 1
     catalogue.put([inner])
-    assert catalogue.listing(folder.row) is None
+    assert catalogue.listings([folder.row]) == {}
 
 
 def test_path_follows_moves_of_the_directories_above(catalogue: Catalogue) -> None:

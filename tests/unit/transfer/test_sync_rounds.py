@@ -8,6 +8,9 @@ from pathlib import Path
 import pytest
 from transfer_kit import Pair, differences, random_tree, snapshot
 
+from agents.source.copy import listing
+from agents.transfer.paths import open_directory
+
 pytestmark = pytest.mark.root
 
 
@@ -216,3 +219,29 @@ def test_file_that_moves_away_and_comes_back_is_in_its_settled_directory_again(p
     assert settled(pair) == 1
     (source / "other/guest").rename(source / "one/in-one")
     assert sync_and_compare(pair, 4).renamed == 1
+
+
+def test_a_walk_opens_only_directories_in_which_something_has_changed(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, _ = pair.roots
+    # More than are looked at together, wide and deep.
+    folders = [source / f"wide-{number}" for number in range(300)] + [source / "/".join(["deep"] * 30)]
+    for folder in folders:
+        folder.mkdir(parents=True)
+        (folder / "file").write_text(folder.name)
+    pair.source.copy()
+    settle(pair, 1)
+    opened: list[bytes] = []
+
+    def noted(root: int, path: bytes) -> int:
+        opened.append(path)
+        return open_directory(root, path)
+
+    monkeypatch.setattr(listing, "open_directory", noted)
+    assert sync_and_compare(pair, 3).files_total == 301 + 331
+    assert opened == []
+    (folders[7] / "file").write_text("changed")
+    (folders[-1] / "new").write_text("new")
+    assert sync_and_compare(pair, 4).files_sent == 2
+    assert opened == [b"/".join([b"deep"] * 30), b"wide-7"]
