@@ -18,6 +18,8 @@ from agents.transfer.paths import join, open_directory
 
 _AT_ONCE: Final = 32
 _MOST_AHEAD: Final = 256
+# What is listed and not visited yet is in memory: about 60 bytes an entry.
+_MOST_ENTRIES_AHEAD: Final = 100_000
 # Several, as a cold disk is mostly waited for; fewer directories than a share are not worth waking a thread.
 _THREADS: Final = 3
 _SHARE: Final = 8
@@ -52,6 +54,11 @@ class _Ahead:
     look: Look | None
     read_at_ns: int
 
+    @property
+    def entries(self) -> int:
+        """How many are kept in memory."""
+        return self.look.scan.count if self.look and self.look.scan else 0
+
 
 class ListingsAhead:
     """Used by the thread that leads the round.
@@ -66,6 +73,7 @@ class ListingsAhead:
         self._helpers = ThreadPoolExecutor(_THREADS - 1, thread_name_prefix="listing")
         # By path: for which row, as another directory may have come in the place of one that was expected.
         self._ready: dict[bytes, tuple[int, Same | _Ahead]] = {}
+        self._entries = 0
 
     def take(self, path: bytes, row: Row, following: Sequence[Place]) -> Listing | Same:
         """A directory's listing. following: what will be taken later, the next one last.
@@ -73,15 +81,22 @@ class ListingsAhead:
         Raises OSError when it cannot be opened or read, ENOENT also when another one has come in its place.
         """
         if not self._has(path, row):
-            waiting = islice(reversed(following), _MOST_AHEAD)
+            waiting = islice(reversed(following), 0 if self._is_full else _MOST_AHEAD)
             others = islice((place for place in waiting if not self._has(*place)), _AT_ONCE - 1)
             self._look_ahead([(path, row), *others])
         _, found = self._ready.pop(path)
-        return found if isinstance(found, Same) else self._open(path, row, found)
+        if isinstance(found, Same):
+            return found
+        self._entries -= found.entries
+        return self._open(path, row, found)
 
     def close(self) -> None:
         """End the threads."""
         self._helpers.shutdown()
+
+    @property
+    def _is_full(self) -> bool:
+        return self._entries > _MOST_ENTRIES_AHEAD
 
     def _has(self, path: bytes, row: Row) -> bool:
         found = self._ready.get(path)
@@ -91,7 +106,7 @@ class ListingsAhead:
         left = _MOST_AHEAD
         while places:
             left -= len(places)
-            places = self._look(places)[:left]
+            places = self._look(places)[: 0 if self._is_full else left]
 
     def _look(self, places: Sequence[Place]) -> list[Place]:
         """Look at directories together; returns those that are likely to be in them, and to be looked at."""
@@ -110,7 +125,9 @@ class ListingsAhead:
             if look and look.scan is None and self._is_same(path, row, look, known[row.row][1], read_at_ns):
                 self._ready[path] = row.row, Same(look.files, look.regular_bytes, rows)
             else:
-                self._ready[path] = row.row, _Ahead(look, read_at_ns)
+                ahead = _Ahead(look, read_at_ns)
+                self._ready[path] = row.row, ahead
+                self._entries += ahead.entries
         return found
 
     def _shared_out(self, places: Sequence[Place], digests: Sequence[bytes | None]) -> list[Look | None]:

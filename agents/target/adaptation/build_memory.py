@@ -67,20 +67,28 @@ class BuildMemory:
 
     def _recall(self, key: str) -> bytes | None:
         try:
-            kept = (self._folder / key).read_bytes()
+            with (self._folder / key).open("rb") as file:
+                wanted, output = file.read(_SUM_BYTES), file.read()
         except OSError:
             return None
-        output = kept[_SUM_BYTES:]
-        return output if hashlib.sha256(output).digest() == kept[:_SUM_BYTES] else None
+        return output if hashlib.sha256(output).digest() == wanted else None
 
     def _keep(self, key: str, output: bytes) -> None:
-        """A helper without room for it builds again."""
-        with suppress(OSError):
+        """A helper without room for it builds again, and keeps the room for what the transfer writes."""
+        try:
             self._folder.mkdir(mode=0o700, exist_ok=True)
-            for old in self._folder.iterdir():
-                old.unlink()
-            # A file that a crash left in part does not have its sum.
-            (self._folder / key).write_bytes(hashlib.sha256(output).digest() + output)
+            self._forget()
+            # A file that a crash left in part does not have its sum. Two writes: an image is large for a helper VM.
+            with (self._folder / key).open("wb") as file:
+                file.write(hashlib.sha256(output).digest())
+                file.write(output)
+        except OSError:
+            with suppress(OSError):
+                self._forget()
+
+    def _forget(self) -> None:
+        for old in self._folder.iterdir():
+            old.unlink()
 
 
 def _entries(tree: Tree, folder: str, *, with_content: bool) -> Iterator[object]:

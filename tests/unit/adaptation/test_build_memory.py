@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -132,6 +133,18 @@ def test_an_image_that_was_kept_in_part_is_built_again(launches: Launches) -> No
     kept.write_bytes(kept.read_bytes()[:-1])
     assert launches.launch().output == b"image"
     assert launches.builds == 2
+
+
+def test_an_image_for_which_there_is_no_room_leaves_nothing_and_is_built_again(launches: Launches) -> None:
+    launches.result = SandboxResult(status=0, output=bytes(1 << 16), messages="")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 12, limits[1]))
+    try:
+        assert launches.launch() == launches.launch() == launches.result
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert launches.builds == 2
+    assert list(launches.kept.iterdir()) == []
 
 
 def test_where_it_cannot_be_told_what_has_changed_it_is_built(launches: Launches) -> None:

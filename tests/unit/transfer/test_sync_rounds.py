@@ -245,3 +245,41 @@ def test_a_walk_opens_only_directories_in_which_something_has_changed(
     (folders[-1] / "new").write_text("new")
     assert sync_and_compare(pair, 4).files_sent == 2
     assert opened == [b"/".join([b"deep"] * 30), b"wide-7"]
+
+
+def test_few_entries_wait_in_memory_for_their_directories_turn(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    source, _ = pair.roots
+    # Each directory has more beside the way down, so that ever more would be listed and not visited yet.
+    folder = source
+    for _ in range(30):
+        for number in range(40):
+            (folder / f"z{number}").mkdir()
+            for name in ("one", "other"):
+                (folder / f"z{number}" / name).touch()
+        folder = folder / "a"
+        folder.mkdir()
+    waiting: list[int] = []
+
+    def noted(root: int, path: bytes) -> int:
+        waiting.append(sum(ahead.entries for _, ahead in ready() if not isinstance(ahead, listing.Same)))
+        return open_directory(root, path)
+
+    made: list[listing.ListingsAhead] = []
+    make = listing.ListingsAhead.__init__
+
+    def remembered(self: listing.ListingsAhead, context) -> None:
+        made.append(self)
+        make(self, context)
+
+    def ready():
+        return made[-1]._ready.values()
+
+    monkeypatch.setattr(listing, "open_directory", noted)
+    monkeypatch.setattr(listing.ListingsAhead, "__init__", remembered)
+    monkeypatch.setattr(listing, "_MOST_ENTRIES_AHEAD", 100)
+    pair.source.copy()
+    # The limit, and what one more look finds.
+    assert 64 <= max(waiting) <= 100 + 32 * 41
+    assert len(waiting) == 1 + 30 * 41
+    assert made[-1]._entries == 0
+    assert differences(*map(snapshot, pair.roots)) == []
