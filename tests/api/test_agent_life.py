@@ -52,7 +52,7 @@ def test_a_whole_life(api: ApiBench, scripted_host: ScriptedHost, sdk_client: Sm
     view = task.until(Phase.LAUNCHED)
     assert view.error is None
     assert view.verification is not None
-    assert (view.verification.files, view.verification.is_equal) == (1200, True)
+    assert (view.verification.files, view.verification.is_equal) == (1201, True)
     assert sources_life.list_servers(sdk_client, id=server_id, is_consistency_result_exist=True).count == 1
     task.act(TaskAction.FINISH)
     agent_life.end_life(sdk_client, server_id, lambda: task.view().phase is Phase.FINISHED)

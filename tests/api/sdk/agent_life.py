@@ -175,10 +175,10 @@ def fetch_passphrase(client: SmsClient, task_id: str) -> str:
     return client.show_passphrase(ShowPassphraseRequest(task_id=task_id)).passphrase
 
 
-def report_consistency(client: SmsClient, task_id: str, *, different: int = 0) -> None:
+def report_consistency(client: SmsClient, task_id: str, *, files: int = 1200, different: int = 0) -> None:
     result = ConsistencyResult(
         dir_check="/etc",
-        num_total_files=1200,
+        num_total_files=files,
         num_different_files=different,
         num_target_miss_files=0,
         num_target_more_files=0,
@@ -228,9 +228,10 @@ def copy(client: SmsClient, server_id: str, task_id: str) -> ShowCertKeyResponse
 
 
 def verify(client: SmsClient, server_id: str, task_id: str) -> None:
-    """Carry a verification out."""
+    """Carry a verification out, with a result that no copy has reported: the same words signed in the same second are
+    the same request, which is answered as the first time and does nothing more."""
     await_command(client, server_id, "SYNC")
-    report_consistency(client, task_id)
+    report_consistency(client, task_id, files=1201)
     report_result(client, server_id, "SYNC")
 
 
