@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from agents.helper_image import build_helper_image
 from agents.target.adaptation import adapt
 from agents.target.disks import PreparedDisks
 from contracts.adaptation import AdaptationReport, TargetFacts
@@ -74,6 +75,8 @@ def test_adapted_system_boots_on_other_disks_and_cards(
         seconds = time.monotonic() - started
         machine.type("root")
         machine.wait_for(":~#", timeout_s=BOOT_S)
+        # Where the card is brought up when it appears, no login waits for its address.
+        machine.type("for _ in $(seq 60); do ip -o -4 addr show ens7 | grep -q inet && break; sleep 1; done")
         # What writes to a terminal is coloured by newer releases.
         machine.type("{ cat /data/order.txt; findmnt -rnvo TARGET,SOURCE,FSTYPE; ip -o -4 addr show ens7; } | cat")
         machine.type("systemctl --failed --plain --no-legend | cat; echo FI''NISHED")
@@ -95,6 +98,8 @@ def test_adapted_system_boots_on_other_disks_and_cards(
 def test_mounted_system_is_migrated_and_boots(
     system: DebianSystem, tmp_path: Path, record_property: Callable[[str, object], None]
 ) -> None:
+    if system.needs_helper_vm:
+        build_helper_image()
     layout = made_source(system, tmp_path)
     source = PreparedDisks(tmp_path / "source")
     source.attach(raw_disks(tmp_path, layout))
