@@ -38,7 +38,8 @@ class ServiceSettings(BaseSettings):
     max_ack_pending: int = Field(default=32, ge=1)
     redelivery_delays_s: tuple[float, ...] = Field(default=(1, 2, 5, 10, 20, 30, 60, 60, 60), min_length=1)
     outbox_poll_interval_s: float = Field(default=2, gt=0)
-    stop_timeout_s: float = Field(default=10, gt=0)
+    # Less than the 10 s after which Docker and `sms up` end a process by force.
+    stop_timeout_s: float = Field(default=8, gt=0)
     event_loop_stall_limit_s: float = Field(default=60, gt=0)
     stream_max_bytes: int = Field(default=1 << 30, ge=1 << 20)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -71,6 +72,11 @@ class NatsServer:
         with (self.folder / "nats.log").open("ab") as log:
             self._process = subprocess.Popen([program, "-c", str(self._config)], stdout=log, stderr=log)
         wait_until(lambda: is_listening(self.port), what="nats-server")
+
+    def send(self, number: signal.Signals) -> None:
+        """A signal to the running server."""
+        assert self._process is not None
+        self._process.send_signal(number)
 
     def kill(self) -> None:
         """kill -9, as a power cut of the process."""

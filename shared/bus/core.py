@@ -50,13 +50,14 @@ class CoreSubscription:
         self._client = client
         self._subscription = await client.subscribe(self.subject, queue=self.queue, cb=work)
 
-    async def stop(self, *, within_s: float) -> None:
-        """Take no further message, and let those that are here be handled."""
-        if self._subscription is not None and self._client is not None and self._client.is_connected:
-            with suppress(NatsError, OSError, TimeoutError):
-                async with asyncio.timeout(within_s):
+    async def stop(self) -> None:
+        """Take no further message, and let those that are here be handled; a cancellation ends them too."""
+        try:
+            if self._subscription is not None and self._client is not None and self._client.is_connected:
+                with suppress(NatsError, OSError, TimeoutError):
                     await self._subscription.drain()  # type: ignore[no-untyped-call]
-        if self._running:
-            _, late = await asyncio.wait(self._running, timeout=within_s)
-            for task in late:
+            if self._running:
+                await asyncio.wait(self._running)
+        finally:
+            for task in self._running:
                 task.cancel()

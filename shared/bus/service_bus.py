@@ -61,6 +61,7 @@ class ServiceBus:
         self._batches: list[BatchSubscription] = []
         self._receiving: list[asyncio.Task[None]] = []
         self._is_stopping = False
+        self._lost = asyncio.Event()
         self._renewing: asyncio.Task[None] | None = None
         self.subscriptions: list[Subscription] = []
         self.closed = asyncio.Event()
@@ -270,14 +271,28 @@ class ServiceBus:
             self._receiving.append(receiving)
 
     async def stop(self) -> None:
-        """Finish what is being handled (at most stop_timeout_s), then close the connection."""
+        """Finish what is being handled, then close the connection; stop_timeout_s at most, and no longer than the bus
+        is there: what is being handled without it could not be acknowledged."""
         self._is_stopping = True
         if self._renewing is not None:
             self._renewing.cancel()
+        client = self._client() if self._broker is not None else None
+        leaving = asyncio.create_task(self._leave(), name="bus-leave")
+        lost = asyncio.create_task(self._lost.wait(), name="bus-lost")
+        await asyncio.wait({leaving, lost}, timeout=self._settings.stop_timeout_s, return_when=asyncio.FIRST_COMPLETED)
+        lost.cancel()
+        # More than once: the client goes on to its next wait when the one for the end of a drain is cancelled.
+        while not leaving.done():
+            leaving.cancel()
+            await asyncio.wait({leaving}, timeout=0.2)
+        if client is not None:
+            await client.close()
+
+    async def _leave(self) -> None:
         for receiving in self._receiving:
             receiving.cancel()
         await asyncio.gather(*self._receiving, return_exceptions=True)
-        await asyncio.gather(*(each.stop(within_s=self._settings.stop_timeout_s) for each in self._core))
+        await asyncio.gather(*(each.stop() for each in self._core))
         if self._broker is not None:
             try:
                 await self._broker.stop()
@@ -338,10 +353,12 @@ class ServiceBus:
             self.closed.set()
 
     async def _on_disconnected(self) -> None:
+        self._lost.set()
         if not self._is_stopping:
             log("bus disconnected", level=logging.WARNING, bus_url=self._settings.bus_url)
 
     async def _on_reconnected(self) -> None:
+        self._lost.clear()
         log("bus reconnected", bus_url=self._settings.bus_url)
         self._renewing = asyncio.create_task(self._renew(), name="bus-renew")
 

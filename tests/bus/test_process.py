@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable
@@ -35,13 +36,16 @@ run_service(ServiceSettings(service_name="stalling", bus_url={url!r}, store_url=
 
 
 @asynccontextmanager
-async def process(folder: Path, url: str, *arguments: str) -> AsyncIterator[subprocess.Popen[bytes]]:
+async def process(
+    folder: Path, url: str, *arguments: str, stop_timeout_s: float = 8
+) -> AsyncIterator[subprocess.Popen[bytes]]:
     environment = {
         "PATH": os.defpath,
         "PYTHONPATH": os.pathsep.join(sys.path),
         "SMS_AUDIT_BUS_URL": url,
         "SMS_AUDIT_STORE_URL": f"sqlite:///{folder}/audit.sqlite",
         "SMS_AUDIT_STREAM_MAX_BYTES": str(64 << 20),
+        "SMS_AUDIT_STOP_TIMEOUT_S": str(stop_timeout_s),
     }
     with (folder / "service.log").open("wb") as log:
         started = subprocess.Popen([sys.executable, *arguments], env=environment, stderr=log)  # noqa: ASYNC220 - it returns at once
@@ -97,3 +101,27 @@ async def test_a_service_that_the_bus_refuses_exits_for_its_supervisor(bench, tm
             assert started.returncode == 1
         finally:
             closed.kill()
+
+
+async def test_a_service_that_loses_the_bus_while_it_stops_does_not_wait_for_it(bench, tmp_path) -> None:
+    async with process(tmp_path, bench.server.url, "-m", "services.audit", stop_timeout_s=600) as started:
+        await stop_with_a_deaf_bus(bench.server, started, tmp_path)
+        bench.server.kill()
+        # The client alone would wait for its answer for 10 s, twice.
+        await eventually(ended(started), timeout_s=5)
+        assert started.returncode == 0
+
+
+async def test_a_service_stops_in_its_time_beside_a_bus_that_answers_nothing(bench, tmp_path) -> None:
+    async with process(tmp_path, bench.server.url, "-m", "services.audit", stop_timeout_s=1) as started:
+        await stop_with_a_deaf_bus(bench.server, started, tmp_path)
+        await eventually(ended(started), timeout_s=8)
+        assert started.returncode == 0
+
+
+async def stop_with_a_deaf_bus(server: NatsServer, service: subprocess.Popen[bytes], folder: Path) -> None:
+    await eventually(lambda: b"service started" in (folder / "service.log").read_bytes())
+    server.send(signal.SIGSTOP)
+    service.send_signal(signal.SIGTERM)
+    await asyncio.sleep(0.5)
+    assert service.poll() is None
