@@ -8,6 +8,7 @@ from pathlib import Path
 
 import psutil
 
+from agents.host.processes import end_processes
 from agents.host.shutdown import end_targets
 from cli.installation import DataFolder
 
@@ -40,20 +41,16 @@ def processes_of(folder: DataFolder) -> list[psutil.Process]:
 
 def end_everything(folder: DataFolder, *, power_down_s: float) -> None:
     """End what a supervisor has left behind, or what is left of one that was killed, in the supervisor's order."""
-    end_processes([process for process in processes_of(folder) if _is_host_agent(process)])
+    _end([process for process in processes_of(folder) if _is_host_agent(process)])
     if os.geteuid() == 0:
         end_targets(folder.path, power_down_s=power_down_s)
-    end_processes(processes_of(folder))
+    _end(processes_of(folder))
 
 
-def end_processes(processes: Sequence[psutil.Process]) -> None:
-    """SIGTERM, and SIGKILL for what is still there after 10 s."""
-    for process in processes:
-        _signal(process, kill=False)
-    _, alive = psutil.wait_procs(processes, timeout=_GENTLY_S)
-    for process in alive:
-        _signal(process, kill=True)
-    psutil.wait_procs(alive, timeout=_GENTLY_S)
+def _end(processes: Sequence[psutil.Process]) -> None:
+    # Not psutil's own wait: it takes a process that its parent has not collected yet for a live one, and the orphans
+    # of a killed supervisor belong to the first process, which in a container may be slow to collect or never does.
+    end_processes([process.pid for process in processes], grace_s=_GENTLY_S)
 
 
 def _is_host_agent(process: psutil.Process) -> bool:
@@ -61,13 +58,3 @@ def _is_host_agent(process: psutil.Process) -> bool:
         return "agents.host" in process.cmdline()
     except psutil.Error:
         return False
-
-
-def _signal(process: psutil.Process, *, kill: bool) -> None:
-    try:
-        if kill:
-            process.kill()
-        else:
-            process.terminate()
-    except psutil.NoSuchProcess:
-        pass

@@ -285,7 +285,11 @@ class ServiceBus:
         while not leaving.done():
             leaving.cancel()
             await asyncio.wait({leaving}, timeout=0.2)
-        if client is not None:
+        if self._broker is not None and client is not None:
+            # The framework's loops that fetch would otherwise go on with a closed client for ever, without a pause in
+            # which anything else of this process could run.
+            for subscriber in self._broker.subscribers:
+                subscriber.running = False
             await client.close()
 
     async def _leave(self) -> None:

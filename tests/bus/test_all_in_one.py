@@ -78,7 +78,7 @@ def test_status_has_the_stable_keys(installation: Installation) -> None:
     assert Path(status["ca_file"]).read_text().startswith("-----BEGIN CERTIFICATE-----")
     assert {one["name"] for one in status["services"]} >= {"nats-server", "host-agent", *SERVICES}
     assert {one["state"] for one in status["services"]} == {"running"}
-    assert all(psutil.pid_exists(one["pid"]) for one in status["services"])
+    assert all(identify(one["pid"]) for one in status["services"])
 
 
 def test_a_credential_is_created_listed_and_disabled(installation: Installation) -> None:
@@ -120,7 +120,8 @@ def test_a_killed_process_is_replaced_within_two_seconds(installation: Installat
     while (pid := state_file_pid(installation, name)) in {None, before["pid"]}:
         assert time.monotonic() < deadline
         time.sleep(0.02)
-    assert psutil.pid_exists(pid)
+    assert pid is not None
+    assert identify(pid)
 
 
 def state_file_pid(installation: Installation, name: str) -> int | None:
@@ -221,7 +222,7 @@ def test_down_leaves_no_process_and_the_next_start_goes_on_with_the_same_address
     ended = installation.run("down")
     assert ended.returncode == 0, ended.stderr
     assert identify(machine) is None
-    assert not any(psutil.pid_exists(one["pid"]) for one in before["services"])
+    assert not any(identify(one["pid"]) for one in before["services"])
     mark = f"SMS_INSTALLATION={installation.folder}".encode()
     assert not [pid for pid in psutil.pids() if mark in environment_of(pid)]
     stopped = installation.json("status")
@@ -246,7 +247,7 @@ def test_children_do_not_outlive_a_killed_supervisor(installation: Installation)
     supervisor = json.loads((installation.folder / "supervisor.json").read_text())["pid"]
     os.kill(supervisor, signal.SIGKILL)
     deadline = time.monotonic() + 20
-    while left := [one["name"] for one in processes if psutil.pid_exists(one["pid"])]:
+    while left := [one["name"] for one in processes if identify(one["pid"])]:
         assert time.monotonic() < deadline, left
         time.sleep(0.1)
     assert installation.run("up", "--detach").returncode == 0

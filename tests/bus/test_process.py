@@ -39,14 +39,14 @@ run_service(ServiceSettings(service_name="stalling", bus_url={url!r}, store_url=
 async def process(
     folder: Path, url: str, *arguments: str, stop_timeout_s: float = 8
 ) -> AsyncIterator[subprocess.Popen[bytes]]:
-    environment = {
-        "PATH": os.defpath,
-        "PYTHONPATH": os.pathsep.join(sys.path),
-        "SMS_AUDIT_BUS_URL": url,
-        "SMS_AUDIT_STORE_URL": f"sqlite:///{folder}/audit.sqlite",
-        "SMS_AUDIT_STREAM_MAX_BYTES": str(64 << 20),
-        "SMS_AUDIT_STOP_TIMEOUT_S": str(stop_timeout_s),
-    }
+    environment = {"PATH": os.defpath, "PYTHONPATH": os.pathsep.join(sys.path)}
+    for service in ("AUDIT", "REGISTRY"):
+        environment |= {
+            f"SMS_{service}_BUS_URL": url,
+            f"SMS_{service}_STORE_URL": f"sqlite:///{folder}/{service.lower()}.sqlite",
+            f"SMS_{service}_STREAM_MAX_BYTES": str(64 << 20),
+            f"SMS_{service}_STOP_TIMEOUT_S": str(stop_timeout_s),
+        }
     with (folder / "service.log").open("wb") as log:
         started = subprocess.Popen([sys.executable, *arguments], env=environment, stderr=log)  # noqa: ASYNC220 - it returns at once
         try:
@@ -104,7 +104,7 @@ async def test_a_service_that_the_bus_refuses_exits_for_its_supervisor(bench, tm
 
 
 async def test_a_service_that_loses_the_bus_while_it_stops_does_not_wait_for_it(bench, tmp_path) -> None:
-    async with process(tmp_path, bench.server.url, "-m", "services.audit", stop_timeout_s=600) as started:
+    async with process(tmp_path, bench.server.url, "-m", "services.registry", stop_timeout_s=600) as started:
         await stop_with_a_deaf_bus(bench.server, started, tmp_path)
         bench.server.kill()
         # The client alone would wait for its answer for 10 s, twice.
@@ -113,7 +113,7 @@ async def test_a_service_that_loses_the_bus_while_it_stops_does_not_wait_for_it(
 
 
 async def test_a_service_stops_in_its_time_beside_a_bus_that_answers_nothing(bench, tmp_path) -> None:
-    async with process(tmp_path, bench.server.url, "-m", "services.audit", stop_timeout_s=1) as started:
+    async with process(tmp_path, bench.server.url, "-m", "services.registry", stop_timeout_s=1) as started:
         await stop_with_a_deaf_bus(bench.server, started, tmp_path)
         await eventually(ended(started), timeout_s=8)
         assert started.returncode == 0
