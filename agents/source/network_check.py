@@ -18,7 +18,7 @@ from agents.source.copy.rate_limit import TokenBucket
 from agents.source.load import LoadMeter
 from agents.task_folder import TaskFolder
 from agents.transfer.connection import Connection
-from agents.transfer.frames import Kind
+from agents.transfer.frames import Kind, control_frame
 from agents.transfer.messages import dump, parse
 from agents.transfer.probe import BULK_BYTES, ECHO_BYTES, ProbeBegin, ProbeCount, incompressible
 from agents.transfer.tls import check_peer, source_context
@@ -116,12 +116,11 @@ class NetworkMeasurement:
         return done
 
     def _send(self, connection: Connection) -> _Bulk:
-        data = incompressible(BULK_BYTES)
+        probe = control_frame(Kind.PROBE, incompressible(BULK_BYTES))
         until = time.monotonic() + _BULK_FOR_S
-        connection.send_control(Kind.PROBE, data)
+        connection.send(probe)
         while time.monotonic() < until:
-            self._bucket.take(len(data), lambda: None)
-            connection.send_control(Kind.PROBE, data)
+            connection.send(probe, lambda length: self._bucket.take(length, lambda: None))
         connection.send_control(Kind.PROBE, b"")
         count = parse(ProbeCount, connection.expect(Kind.PROBE_REPLY))
         segments, retransmitted = connection.segments()

@@ -8,6 +8,7 @@ import ssl
 import struct
 import threading
 import time
+from collections.abc import Callable
 
 from agents.transfer.frames import Frame, Kind, Payload, control_frame, protocol_error, read_frame
 
@@ -87,15 +88,22 @@ class Connection:
         """Limit of each read and write; None waits for ever (TCP itself still notices a dead peer)."""
         self._socket.settimeout(timeout_s)
 
-    def send(self, frame: Frame) -> None:
-        """Write a whole frame. Raises OSError."""
+    def send(self, frame: Frame, allow: Callable[[int], int] = lambda length: length) -> None:
+        """Write a whole frame. Raises OSError.
+
+        allow is asked before each write of so many bytes: it returns, perhaps after a while, how many of them may go;
+        what it raises ends the frame in the middle.
+        """
         header = frame.header()
         with self._write_lock:
             began = time.monotonic()
             # Two writes: joining them copies every byte once more.
-            self._socket.sendall(header)
-            if frame.payload:
-                self._socket.sendall(frame.payload)
+            for part in (header, frame.payload):
+                left = memoryview(part)
+                while left:
+                    allowed = allow(len(left))
+                    self._socket.sendall(left[:allowed])
+                    left = left[allowed:]
             self._writing_s += time.monotonic() - began
 
     def send_control(self, kind: Kind, payload: bytes) -> None:

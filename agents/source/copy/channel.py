@@ -145,21 +145,19 @@ class Channel:
         is_barrier: it is applied after everything before and before everything after it. Returning does not mean
         that it arrived; it stays kept until the target says so. Raises what ended the channel.
         """
-        began = time.monotonic()
-        self._settings.rate_limit.take(len(payload), self._check)
-        self._load.limited(time.monotonic() - began)
         wire_bytes = HEADER.size + len(payload)
         with self._condition:
             self._condition.wait_for(lambda: self._can_send(wire_bytes) or self._must_end())
             self._check()
             self._kept_bytes += wire_bytes
         # Numbered under the lock of the stream, so that numbers on a stream grow: a frame must never stand behind
-        # one that waits for it. Nothing is waited for in here, as a reconnect takes the lock of every stream. A
-        # frame that it sends in between goes twice, which the target notices by its number.
+        # one that waits for it. Nothing but the rate limit is waited for in here, which lets go as soon as the
+        # connection has ended, as a reconnect takes the lock of every stream. A frame that it sends in between goes
+        # twice, which the target notices by its number.
         with self._send_locks[stream]:
             frame = self._number(stream, kind, flags, payload, is_barrier=is_barrier)
             try:
-                self._connections[stream].send(frame)
+                self._connections[stream].send(frame, self._allow)
             except OSError:
                 # The reader makes the connections again and sends what is kept, this frame included.
                 self._drop_connections()
@@ -197,8 +195,16 @@ class Channel:
             if is_barrier:
                 self._barrier = self._sequence
             self._kept[frame.sequence] = frame
-            self.bytes_sent += frame.wire_bytes
         return frame
+
+    def _allow(self, length: int) -> int:
+        """Wait for the rate limit, and count what goes. Raises what ended the channel."""
+        began = time.monotonic()
+        allowed = self._settings.rate_limit.take(length, self._check)
+        self._load.limited(time.monotonic() - began)
+        with self._condition:
+            self.bytes_sent += allowed
+        return allowed
 
     def _must_end(self) -> bool:
         return bool(self._error or self._is_stopping or self._is_closed)
@@ -288,8 +294,7 @@ class Channel:
     def _send_again(self) -> None:
         for sequence in sorted(self._kept):
             frame = self._kept[sequence]
-            self._connections[frame.stream].send(frame)
-            self.bytes_sent += frame.wire_bytes
+            self._connections[frame.stream].send(frame, self._allow)
             self.bytes_sent_again += frame.wire_bytes
 
     def _connect(self, decide: Callable[[HelloReply], Begin]) -> HelloReply:

@@ -6,10 +6,12 @@ import threading
 import time
 from collections.abc import Callable
 
-from agents.transfer.frames import HEADER
 from contracts.speed_limit import SpeedLimit, SpeedLimits, limit_at
 
 _BURST_S = 0.25
+_PIECE_S = 0.05
+OVERDRAWN_S = _BURST_S + _PIECE_S
+"""By how many seconds' worth more than the limit says may be sent in any time."""
 # A record of TLS 1.3 holds at most 16 KiB, and takes a header of 5 bytes, the content's type and a tag of 16.
 _RECORD_BYTES = 16 << 10
 _RECORD_OVERHEAD_BYTES = 22
@@ -68,32 +70,37 @@ class TokenBucket:
         if segment_bytes > 0:
             self._segment_bytes = segment_bytes
 
-    def take(self, frame_bytes: int, check: Callable[[], None]) -> None:
-        """Wait until a frame may be sent. frame_bytes: its payload, which travels behind a header of its own.
+    def take(self, length: int, check: Callable[[], None]) -> int:
+        """Wait until some of so many bytes may be written; returns how many: all where there is no limit, else what
+        takes a twentieth of a second, so that a slow limit does not become bursts at the speed of the link.
 
         check is called now and then, and ends the wait by raising.
         """
-        header = estimated_wire_bytes(HEADER.size, self._segment_bytes)
-        wire_bytes = header + estimated_wire_bytes(frame_bytes, self._segment_bytes)
-        while (delay_s := self._try(wire_bytes)) > 0:
+        while True:
+            allowed, delay_s = self._try(length)
+            if allowed:
+                return allowed
             check()
             time.sleep(min(delay_s, _LONGEST_SLEEP_S))
 
-    def _try(self, size_bytes: int) -> float:
+    def _try(self, length: int) -> tuple[int, float]:
+        """How many bytes may be written, or after how many seconds to ask again."""
         with self._lock:
             self._follow_the_clock()
             if self._limit.rate_bit_s is None:
-                return 0.0
+                return length, 0.0
             rate_bytes_s = self._limit.rate_bit_s / 8
             now = time.monotonic()
             grown = self._tokens + (now - self._refilled_at) * rate_bytes_s
             self._tokens = min(grown, rate_bytes_s * _BURST_S)
             self._refilled_at = now
-            # A frame larger than the bucket goes when the bucket is not in debt, and leaves a debt behind.
+            # What goes when the bucket is not in debt may leave a debt behind.
             if self._tokens < 0:
-                return -self._tokens / rate_bytes_s
-            self._tokens -= size_bytes
-            return 0.0
+                return 0, -self._tokens / rate_bytes_s
+            records = max(1, int(rate_bytes_s * _PIECE_S) // _RECORD_BYTES)
+            allowed = min(length, records * _RECORD_BYTES)
+            self._tokens -= estimated_wire_bytes(allowed, self._segment_bytes)
+            return allowed, 0.0
 
     def _follow_the_clock(self) -> None:
         # Without periods the clock need not be asked for every frame.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from typing import Final
 
-from agents.transfer.frames import MAX_PAYLOAD_BYTES
+from agents.source.copy.rate_limit import OVERDRAWN_S
 from contracts.speed_limit import SpeedLimit
 
 _SHORTEST_S: Final = 5.0
@@ -15,8 +15,7 @@ _LONGEST_S: Final = 10.0
 class WireMeter:
     """Measures under one limit at a time: what was sent under another one says nothing about this one.
 
-    One frame may overdraw the limit, which is made up for afterwards; it is taken off, so that the rate which is
-    reported was reached for certain.
+    What may overdraw the limit for a moment is taken off, so that the rate which is reported was reached for certain.
     """
 
     def __init__(self) -> None:
@@ -35,4 +34,5 @@ class WireMeter:
         seconds = now_s - samples[0][0]
         if seconds < _SHORTEST_S:
             return None
-        return max(0, bytes_sent - samples[0][1] - MAX_PAYLOAD_BYTES) * 8 / seconds
+        overdrawn_bit = (limit.rate_bit_s or 0) * OVERDRAWN_S
+        return max(0.0, (bytes_sent - samples[0][1]) * 8 - overdrawn_bit) / seconds
