@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 from typing import Final
 
-from agents.host.acceleration import Accelerator, accelerator_arguments
+from agents.host.acceleration import Accelerator, processor_arguments
 from demo.source_image import SourceImage
 from demo.ssh import RemoteCommandError, Ssh
 
@@ -85,9 +85,7 @@ class SourceMachine:
     def _arguments(self) -> list[str]:
         argv = ["qemu-system-x86_64", "-name", "sms-demo-source", "-machine", "pc"]
         argv += [
-            *accelerator_arguments(self._accelerator),
-            "-smp",
-            "2",
+            *processor_arguments(self._accelerator, 2),
             "-m",
             "1024",
             "-nodefaults",
@@ -109,7 +107,7 @@ def choose_accelerator(image: SourceImage, folder: Path, *, timeout_s: float = 2
     if not os.access("/dev/kvm", os.R_OK | os.W_OK):
         return "tcg", "/dev/kvm cannot be opened"
     console = folder / "probe.log"
-    argv = ["qemu-system-x86_64", "-machine", "pc", *accelerator_arguments("kvm"), "-smp", "2", "-m", "256"]
+    argv = ["qemu-system-x86_64", "-machine", "pc", *processor_arguments("kvm", 2), "-m", "256"]
     argv += [
         "-nodefaults",
         "-display",

@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from agents.host.acceleration import Accelerator, accelerator_arguments, choose_accelerator
+from agents.host.acceleration import Accelerator, choose_accelerator, processor_arguments
 from agents.host.flattened import bootable_disks
 from agents.host.folders import TargetFolder
 from agents.host.machine_disks import disk_arguments
@@ -94,8 +94,8 @@ def machine_arguments(record: MachineRecord, disks: tuple[AttachedDisk, ...], *,
     request = record.request
     # graphics=off makes SeaBIOS, and with it a boot loader's prompt, speak on the serial port as well.
     argv = ["qemu-system-x86_64", "-name", f"sms-{request.target_id}", "-machine", "pc,graphics=off"]
-    argv += accelerator_arguments(record.accelerator)
-    argv += ["-smp", str(request.cpu_count), "-m", str(request.memory_bytes >> 20)]
+    argv += processor_arguments(record.accelerator, request.cpu_count)
+    argv += ["-m", str(request.memory_bytes >> 20)]
     argv += ["-nodefaults", "-vga", "std", "-display", "none", "-rtc", "base=utc", "-device", "virtio-rng-pci"]
     argv += ["-chardev", "file,id=console,path=console.log", "-serial", "chardev:console"]
     argv += ["-qmp", "unix:monitor.sock,server=on,wait=off", "-pidfile", _pid_file(home)]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from agents.host.acceleration import accelerator_arguments
+from agents.host.acceleration import processor_arguments
 from contracts.messages.agent import AttachedDisk
 from tests.e2e.adaptation_source import TARGET_MAC
 
@@ -23,7 +23,7 @@ class Machine:
         with self.console.open("wb") as log:
             self.process = subprocess.Popen(
                 [
-                    *("qemu-system-x86_64", *accelerator_arguments("tcg"), "-smp", "2", "-m", "768"),
+                    *("qemu-system-x86_64", *processor_arguments("tcg", 2), "-m", "768"),
                     *("-display", "none", "-monitor", "none", "-serial", "stdio", "-no-reboot", *drives),
                     *("-nic", f"user,model=virtio-net-pci,mac={TARGET_MAC}"),
                     *(uefi_firmware(folder) if is_uefi else ()),

@@ -13,6 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from agents.helper_image.archive import Member, archive
+from agents.host.acceleration import processor_arguments
 from agents.host.helper_vm.disks import IMAGE_SERIAL
 
 _START = Path(__file__).parents[2] / "agents/helper_image/files/start"
@@ -43,7 +44,7 @@ def run_in_guest(script: str, disks: Mapping[str, Path], *, image: Path, folder:
     """
     console, initrd = folder / "maker-console.log", folder / "maker-initrd"
     initrd.write_bytes(_padded((image / "initrd").read_bytes()) + _second_half(script))
-    argv = ["qemu-system-x86_64", "-machine", "pc", "-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2"]
+    argv = ["qemu-system-x86_64", "-machine", "pc", *processor_arguments("tcg", 2)]
     argv += ["-m", "1024", "-nodefaults", "-display", "none", "-no-reboot", "-serial", f"file:{console}"]
     argv += ["-kernel", str(image / "vmlinuz"), "-initrd", str(initrd), "-append", "console=ttyS0 panic=-1 loglevel=4"]
     for name, path in disks.items():

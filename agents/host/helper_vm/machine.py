@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from agents.host.acceleration import accelerator_arguments, choose_accelerator
+from agents.host.acceleration import choose_accelerator, processor_arguments
 from agents.host.helper_vm.disks import cold_arguments
 from agents.host.helper_vm.metadata import ADDRESS
 from agents.host.processes import ProcessIdentity, is_alive, start_session
@@ -50,8 +50,8 @@ def start_machine(
     for name in ("monitor.sock", "console.sock"):
         (home / name).unlink(missing_ok=True)
     argv = ["qemu-system-x86_64", "-name", f"sms-helper-{home.parent.parent.name}", "-machine", "pc,graphics=off"]
-    argv += accelerator_arguments(choose_accelerator(settings))
-    argv += ["-smp", str(settings.helper_cpu_count), "-m", str(settings.helper_memory_bytes >> 20)]
+    argv += processor_arguments(choose_accelerator(settings), settings.helper_cpu_count)
+    argv += ["-m", str(settings.helper_memory_bytes >> 20)]
     argv += ["-nodefaults", "-display", "none", "-vga", "none", "-rtc", "base=utc", "-no-reboot"]
     argv += ["-device", "virtio-rng-pci"]
     # The log is the serial console's; what the host has to say to the helper goes in by the socket.
