@@ -14,8 +14,6 @@ from pathlib import Path
 
 from agents.source.copy.catalogue_schema import LOSE_ENTRIES, PRAGMAS, SCHEMA, SET_GENERATION, upsert
 from agents.source.copy.rows import STAGED_PARENT, UNHELD, ChunkRow, Row
-from agents.source.copy.settled import SCHEMA as SETTLED_SCHEMA
-from agents.source.copy.settled import SettledListings
 from agents.transfer.entries import EntryKind
 from agents.transfer.paths import join
 from contracts.errors.code import MigrationError
@@ -58,10 +56,9 @@ class Catalogue:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         try:
             self._database = sqlite3.connect(path, check_same_thread=False, isolation_level="DEFERRED")
-            self._database.executescript(PRAGMAS + SCHEMA + SETTLED_SCHEMA)
+            self._database.executescript(PRAGMAS + SCHEMA)
         except sqlite3.Error as error:
             raise MigrationError(CATALOGUE_DAMAGED, path=path, reason=error) from error
-        self.settled = SettledListings(self._database, self._lock)
         self._last_row = int(self._database.execute("SELECT coalesce(max(id), 0) FROM entry").fetchone()[0])
 
     def close(self) -> None:
@@ -180,11 +177,20 @@ class Catalogue:
             found.setdefault(row.parent, []).append(row)
         return found
 
-    def count(self, directory: int) -> int:
-        """How many entries a directory has."""
+    def listings(self, directories: Sequence[int]) -> dict[int, tuple[bytes, int | None]]:
+        """What set_listing was given, where no entry of the directory has come, gone or changed here since, and
+        `generation`; of 512 at most."""
+        query = (
+            "SELECT listing.row, digest, generation FROM listing LEFT JOIN directory ON directory.row = listing.row "
+        )
         with self._lock:
-            query = "SELECT count(*) FROM entry WHERE parent = ? AND parent >= 0"
-            return int(self._database.execute(query, (directory,)).fetchone()[0])
+            found = self._database.execute(f"{query} WHERE listing.row IN ({_marks(directories)})", directories)
+            return {row: (digest, generation) for row, digest, generation in found}
+
+    def set_listing(self, directory: int, digest: bytes) -> None:
+        """Note that the target certainly holds all that was listed in a directory, by the digest of its Scan."""
+        with self._lock:
+            self._database.execute("INSERT OR REPLACE INTO listing VALUES (?, ?)", (directory, digest))
 
     def racy(self, volume: int, *, before_ns: int, limit: int) -> list[Row]:
         """Some entries, directories aside, that may have changed unseen when they were read, and not since a time."""

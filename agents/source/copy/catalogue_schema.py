@@ -7,6 +7,8 @@ from typing import Final
 
 # No index is partial by "parent = -1": SQLite would prepare each query with "parent = ?" anew for each value, which
 # took five times as long as the query itself.
+# A listing stands only for as long as no entry of its directory is written here, by whom and for whatever reason; of
+# the directories in it, which are looked at by themselves, only which they are matters.
 SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS entry (
     id INTEGER PRIMARY KEY, parent INTEGER NOT NULL, volume INTEGER NOT NULL, name BLOB NOT NULL,
@@ -20,6 +22,14 @@ CREATE INDEX IF NOT EXISTS entry_pending ON entry (volume, kind) WHERE is_pendin
 CREATE INDEX IF NOT EXISTS entry_aside ON entry (volume) WHERE parent < 0;
 CREATE INDEX IF NOT EXISTS entry_racy ON entry (volume) WHERE is_racy;
 CREATE TABLE IF NOT EXISTS directory (row INTEGER PRIMARY KEY, generation INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS listing (row INTEGER PRIMARY KEY, digest BLOB NOT NULL);
+CREATE TRIGGER IF NOT EXISTS entry_added AFTER INSERT ON entry
+    BEGIN DELETE FROM listing WHERE row = new.parent; END;
+CREATE TRIGGER IF NOT EXISTS entry_changed AFTER UPDATE ON entry
+    WHEN old.kind != 2 OR new.kind != 2 OR (old.inode, old.parent, old.name) != (new.inode, new.parent, new.name)
+    BEGIN DELETE FROM listing WHERE row IN (old.parent, new.parent); END;
+CREATE TRIGGER IF NOT EXISTS entry_removed AFTER DELETE ON entry
+    BEGIN DELETE FROM listing WHERE row IN (old.parent, old.id); END;
 CREATE TABLE IF NOT EXISTS chunk (
     row INTEGER, number INTEGER, sequence INTEGER, hashes BLOB, PRIMARY KEY (row, number)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS frame (sequence INTEGER PRIMARY KEY, wire_bytes INTEGER NOT NULL);

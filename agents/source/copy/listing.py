@@ -111,7 +111,7 @@ class ListingsAhead:
     def _look(self, places: Sequence[Place]) -> list[Place]:
         """Look at directories together; returns those that are likely to be in them, and to be looked at."""
         catalogue, exclusions = self._context.catalogue, self._context.exclusions
-        known = catalogue.settled.digests([row.row for _, row in places])
+        known = catalogue.listings([row.row for _, row in places])
         read_at_ns = time.time_ns()
         looks = self._shared_out(places, [known.get(row.row, (None, None))[0] for _, row in places])
         seen = zip(places, looks, strict=True)

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import replace
-from itertools import compress
-from operator import attrgetter
+from collections.abc import Callable, Collection, Iterator
 
 from agents.source.copy.classify import Classifier, Findings
 from agents.source.copy.listing import Listing, ListingsAhead, Same, look_at
@@ -115,44 +112,16 @@ class DirectoryVisitor:
         if names is not None:
             held = self._catalogue.held(row.row, names) if is_known else {}
             return self._classifier.classify(directory, row, listing, held, is_tracked=True)
-        # Where something may be left out, a listing alone does not tell what the target has.
-        may_settle = self._context.exclusions.is_none(directory.path)
-        hashes = listing.scan.hashes() if may_settle and is_known else []
-        found = self._compare_open(directory, row, listing, hashes) if hashes else None
-        if found is None:
-            held = self._catalogue.held(row.row) if is_known else {}
-            found = self._classifier.classify(directory, row, listing, held, is_tracked=False)
-        if may_settle and found.is_settled:
-            self._catalogue.settled.put(row.row, listing.scan.digest(), hashes or listing.scan.hashes())
-        return found
-
-    def _compare_open(
-        self, directory: OpenDirectory, row: Row, listing: Listing, hashes: Sequence[bytes]
-    ) -> Findings | None:
-        """Compare with the catalogue only what a settled listing leaves open; None where that is too much, or not all:
-        of what has gone the listing does not know the name."""
-        scan, settled = listing.scan, self._catalogue.settled.get(row.row)
-        if settled is None:
-            return None
-        names = scan.names.split(b"\0")
-        are_open = [
-            entry not in settled.entries or name in settled.touched for entry, name in zip(hashes, names, strict=False)
-        ]
-        open_names = set(compress(names, are_open))
-        wanted = settled.touched | open_names
-        if len(wanted) > scan.count // 2:
-            return None
-        held = self._catalogue.held(row.row, wanted)
-        if self._catalogue.count(row.row) - len(held) != scan.count - len(open_names):
-            return None
-        rest = scan.only(are_open)
-        size = scan.regular_bytes - rest.regular_bytes
-        self._context.tally.unchanged(row.volume, files=scan.files - rest.files, size=size)
-        found = self._classifier.classify(directory, row, replace(listing, scan=rest), held, is_tracked=False)
-        if scan.directories > rest.directories:
-            others = self._catalogue.subdirectories([row.row]).get(row.row, [])
-            found.directories += [inner for inner in others if inner.name not in open_names]
-            found.directories.sort(key=attrgetter("name"))
+        # Where something may be left out, the listing alone does not tell what the target has.
+        digest = listing.scan.digest() if self._context.exclusions.is_none(directory.path) else None
+        if digest and is_known and self._catalogue.listings([row.row]).get(row.row, (None,))[0] == digest:
+            scan = listing.scan
+            self._context.tally.unchanged(row.volume, files=scan.files, size=scan.regular_bytes)
+            return Findings(directories=self._catalogue.subdirectories([row.row]).get(row.row, []))
+        held = self._catalogue.held(row.row) if is_known else {}
+        found = self._classifier.classify(directory, row, listing, held, is_tracked=False)
+        if digest and found.is_settled:
+            self._catalogue.set_listing(row.row, digest)
         return found
 
     def cannot_enter(self, path: bytes, row: Row, error: OSError) -> None:

@@ -61,27 +61,6 @@ class Scan:
         """The same for the same entries in the same state and order."""
         return _digest(self.records, self.names)
 
-    def hashes(self) -> list[bytes]:
-        """Eight bytes for each entry in the order of `entries`: the same for the same name in the same state."""
-        starts = range(0, len(self.records), _RECORD.size)
-        parts = zip(starts, self.names.split(b"\0"), strict=False)
-        return [xxhash.xxh3_64_digest(self.records[start : start + _RECORD.size] + name) for start, name in parts]
-
-    def only(self, are_wanted: Iterable[bool]) -> Scan:
-        """Some of the entries, as it is said for each."""
-        names = self.names.split(b"\0")
-        numbers = [number for number, is_wanted in enumerate(are_wanted) if is_wanted]
-        parts = [self.records[number * _RECORD.size : (number + 1) * _RECORD.size] for number in numbers]
-        records = b"".join(parts)
-        found = list(_RECORD.iter_unpack(records))
-        return Scan(
-            records,
-            b"".join(names[number] + b"\0" for number in numbers),
-            sum(stat.S_ISDIR(item[4]) for item in found),
-            sum(item[1] for item in found if item[5]),
-            self.vanished,
-        )
-
     def entries(self) -> Iterator[tuple[bytes, Identity, bool]]:
         """Name, identity, and whether it is a regular file, of each."""
         for name, record in zip(self.names.split(b"\0"), _RECORD.iter_unpack(self.records), strict=False):

@@ -7,7 +7,6 @@ import pytest
 
 from agents.source.copy.catalogue import Catalogue
 from agents.source.copy.rows import STAGED_PARENT, UNHELD, Row
-from agents.source.copy.settled import Settled
 from agents.transfer.entries import EntryKind
 
 
@@ -52,7 +51,7 @@ def test_what_was_never_sent_cannot_be_lost_and_the_rest_is(catalogue: Catalogue
     assert [catalogue.get(row.row).sequence for row in rows] == [5, UNHELD, UNHELD]
 
 
-DIGEST, HASHES = b"of its listing", [b"8 bytes."]
+DIGEST = b"of its listing"
 
 
 @pytest.mark.parametrize(
@@ -72,50 +71,32 @@ def test_listing_is_forgotten_when_anything_in_the_directory_is(catalogue: Catal
     folder = add(catalogue, 0, b"folder", EntryKind.DIRECTORY)
     file = add(catalogue, folder.row, b"file")
     catalogue.record([file], (), sequence=1, wire_bytes=1)
-    catalogue.settled.put(folder.row, DIGEST, HASHES)
-    assert catalogue.settled.digests([folder.row]) == {folder.row: (DIGEST, None)}
+    catalogue.set_listing(folder.row, DIGEST)
+    assert catalogue.listings([folder.row]) == {folder.row: (DIGEST, None)}
     change(catalogue, folder, file)
-    assert catalogue.settled.digests([folder.row]) == {}
-
-
-def test_a_settled_directory_names_what_was_touched_since(catalogue: Catalogue) -> None:
-    folder = add(catalogue, 0, b"folder", EntryKind.DIRECTORY)
-    one, other, third = (add(catalogue, folder.row, name) for name in (b"one", b"other", b"third"))
-    assert catalogue.settled.get(folder.row) is None
-    catalogue.settled.put(folder.row, DIGEST, HASHES)
-    assert catalogue.settled.get(folder.row) == Settled(frozenset(HASHES), frozenset())
-    for _ in range(2):
-        catalogue.put([one])
-    catalogue.move(other.row, folder.row, b"renamed")
-    catalogue.forget(third.row)
-    assert catalogue.settled.get(folder.row).touched == {b"one", b"other", b"renamed", b"third"}
-    assert catalogue.count(folder.row) == 2
-    catalogue.settled.put(folder.row, DIGEST, HASHES)
-    assert catalogue.settled.get(folder.row).touched == set()
-    catalogue.forget(folder.row)
-    assert catalogue.settled.get(folder.row) is None
+    assert catalogue.listings([folder.row]) == {}
 
 
 def test_listing_is_forgotten_where_something_moves_to(catalogue: Catalogue) -> None:
     folder, other = (add(catalogue, 0, name, EntryKind.DIRECTORY) for name in (b"folder", b"other"))
     file = add(catalogue, other.row, b"file")
-    catalogue.settled.put(folder.row, DIGEST, HASHES)
+    catalogue.set_listing(folder.row, DIGEST)
     catalogue.move(file.row, folder.row, b"file")
-    assert catalogue.settled.digests([folder.row]) == {}
+    assert catalogue.listings([folder.row]) == {}
 
 
 def test_what_happens_in_a_directory_leaves_the_listing_above_it(catalogue: Catalogue) -> None:
     folder = add(catalogue, 0, b"folder", EntryKind.DIRECTORY)
     inner = add(catalogue, folder.row, b"inner", EntryKind.DIRECTORY)
-    catalogue.settled.put(folder.row, DIGEST, HASHES)
+    catalogue.set_listing(folder.row, DIGEST)
     add(catalogue, inner.row, b"new")
     catalogue.mark_pending(inner.row)
     inner.mtime_ns = 5
     catalogue.put([inner])
-    assert catalogue.settled.digests([folder.row]) == {folder.row: (DIGEST, None)}
+    assert catalogue.listings([folder.row]) == {folder.row: (DIGEST, None)}
     inner.inode += 1
     catalogue.put([inner])
-    assert catalogue.settled.digests([folder.row]) == {}
+    assert catalogue.listings([folder.row]) == {}
 
 
 def test_path_follows_moves_of_the_directories_above(catalogue: Catalogue) -> None:

@@ -112,38 +112,6 @@ def test_digest_shows_each_change_but_those_below(tmp_path: Path) -> None:
         seen.add(digest)
 
 
-def test_hashes_show_which_entry_has_changed(tmp_path: Path) -> None:
-    for number in range(200):
-        (tmp_path / f"file{number}").write_text("contents")
-    (tmp_path / "inner").mkdir()
-
-    def hashes() -> dict[bytes, bytes]:
-        found = scan(tmp_path)
-        return dict(zip((name for name, _, _ in found.entries()), found.hashes(), strict=True))
-
-    before = hashes()
-    assert len(set(before.values())) == 201
-    time.sleep(0.02)
-    (tmp_path / "inner/new").touch()
-    (tmp_path / "file7").write_text("others")
-    (tmp_path / "file8").rename(tmp_path / "renamed")
-    after = hashes()
-    assert {name for name in after if after[name] != before.get(name)} == {b"file7", b"renamed"}
-
-
-def test_some_entries_of_a_scan_are_a_scan(tmp_path: Path) -> None:
-    for number in range(9):
-        (tmp_path / f"file{number}").write_bytes(bytes(number))
-    (tmp_path / "inner").mkdir()
-    whole = scan(tmp_path)
-    wanted = {b"file3", b"file4", b"inner"}
-    some = whole.only(name in wanted for name, _, _ in whole.entries())
-    assert set(some.entries()) == {entry for entry in whole.entries() if entry[0] in wanted}
-    assert (some.count, some.directories, some.files, some.regular_bytes) == (3, 1, 2, 7)
-    assert whole.only(True for _ in range(whole.count)) == whole
-    assert whole.only(()) == Scan()
-
-
 OPENAT2 = 437
 
 

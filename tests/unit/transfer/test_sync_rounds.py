@@ -3,14 +3,12 @@ import random
 import shutil
 import sqlite3
 import time
-from collections.abc import Collection
 from pathlib import Path
 
 import pytest
 from transfer_kit import Pair, differences, random_tree, snapshot
 
 from agents.source.copy import listing
-from agents.source.copy.catalogue import Catalogue
 from agents.transfer.paths import open_directory
 
 pytestmark = pytest.mark.root
@@ -187,9 +185,7 @@ def test_random_edits_converge(pair: Pair, seed: int) -> None:
 
 def settled(pair: Pair) -> int:
     with sqlite3.connect(pair.catalogue) as catalogue:
-        return catalogue.execute(
-            "SELECT count(*) FROM settled WHERE row NOT IN (SELECT parent FROM touched)"
-        ).fetchone()[0]
+        return catalogue.execute("SELECT count(*) FROM listing").fetchone()[0]
 
 
 def settle(pair: Pair, number: int) -> None:
@@ -249,46 +245,6 @@ def test_a_walk_opens_only_directories_in_which_something_has_changed(
     (folders[-1] / "new").write_text("new")
     assert sync_and_compare(pair, 4).files_sent == 2
     assert opened == [b"/".join([b"deep"] * 30), b"wide-7"]
-
-
-def test_only_what_is_open_in_a_settled_directory_is_looked_up(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
-    source, _ = pair.roots
-    for number in range(30):
-        (source / f"file{number}").write_text("contents")
-        (source / f"folder{number}").mkdir()
-    pair.source.copy()
-    settle(pair, 1)
-    looked_up: list[set[bytes] | None] = []
-    held = Catalogue.held
-
-    def noted(catalogue: Catalogue, directory: int, names: Collection[bytes] | None = None) -> object:
-        looked_up.append(None if names is None else set(names))
-        return held(catalogue, directory, names)
-
-    def names_looked_up(number: int) -> set[bytes] | None:
-        looked_up.clear()
-        sync_and_compare(pair, number)
-        # What is new and empty aside.
-        return looked_up[0] if looked_up else set()
-
-    monkeypatch.setattr(Catalogue, "held", noted)
-    (source / "file3").write_text("others")
-    (source / "file4").chmod(0o600)
-    (source / "new").write_text("new")
-    (source / "folder5").rmdir()
-    (source / "folder5").write_text("no folder")
-    changed = {b"file3", b"file4", b"new", b"folder5"}
-    assert names_looked_up(3) == changed
-    time.sleep(2.1)
-    # They were read when just written; then their rows were.
-    assert names_looked_up(4) == changed
-    assert names_looked_up(5) == changed
-    assert names_looked_up(6) == set()
-    (source / "file9").unlink()
-    (source / "file10").write_text("others")
-    # What has gone has no name in a listing.
-    names_looked_up(7)
-    assert looked_up == [{b"file10"}, None]
 
 
 def test_few_entries_wait_in_memory_for_their_directories_turn(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
