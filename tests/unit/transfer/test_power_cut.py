@@ -48,7 +48,7 @@ class Disk:
         ends.wait_sent(source, after)
         # The machine stops at once: a target that lives on for a moment would say that its disk is gone.
         target.send_signal(signal.SIGSTOP)
-        os.waitid(os.P_PID, target.pid, os.WSTOPPED | os.WNOWAIT)
+        os.waitid(os.P_PID, target.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
         self.cut()
         target.kill()
         target.wait()

@@ -171,7 +171,7 @@ def test_a_large_frame_goes_in_parts_of_a_twentieth_of_a_second() -> None:
         allowed = bucket.take(left, lambda: None)
         most, left = max(most, allowed), left - allowed
     # The last part is not waited for.
-    assert 0.9 < time.monotonic() - began < 1.5
+    assert 0.9 < time.monotonic() - began < 2.5
     assert most == 48 << 10  # whole records of TLS
 
 
