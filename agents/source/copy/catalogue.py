@@ -12,7 +12,7 @@ from itertools import chain
 from operator import attrgetter
 from pathlib import Path
 
-from agents.source.copy.catalogue_schema import LOSE_ENTRIES, PRAGMAS, SCHEMA, SET_GENERATION, upsert
+from agents.source.copy.catalogue_schema import FOUND_ELSEWHERE, LOSE_ENTRIES, PRAGMAS, SCHEMA, SET_GENERATION, upsert
 from agents.source.copy.rows import STAGED_PARENT, UNHELD, ChunkRow, Row
 from agents.transfer.entries import EntryKind
 from agents.transfer.paths import join
@@ -56,7 +56,7 @@ class Catalogue:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         try:
             self._database = sqlite3.connect(path, check_same_thread=False, isolation_level="DEFERRED")
-            self._database.executescript(PRAGMAS + SCHEMA)
+            self._database.executescript(PRAGMAS + SCHEMA + FOUND_ELSEWHERE)
         except sqlite3.Error as error:
             raise MigrationError(CATALOGUE_DAMAGED, path=path, reason=error) from error
         self._last_row = int(self._database.execute("SELECT coalesce(max(id), 0) FROM entry").fetchone()[0])

@@ -35,6 +35,14 @@ CREATE TABLE IF NOT EXISTS chunk (
 CREATE TABLE IF NOT EXISTS frame (sequence INTEGER PRIMARY KEY, wire_bytes INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS fact (name TEXT PRIMARY KEY, value INTEGER NOT NULL);
 """
+# A directory that is looked at in a second place while it is known in a first one is known there no more: what changes
+# in it from then on is noted with the second, and should it come back to the first, all of it is to be looked at.
+FOUND_ELSEWHERE: Final = "".join(
+    f"CREATE TRIGGER IF NOT EXISTS directory_found_by_{event} AFTER {event} ON directory WHEN new.generation != -1 "  # noqa: S608 - constant
+    "BEGIN UPDATE directory SET generation = -1 WHERE row != new.row AND generation = new.generation AND row IN "
+    "(SELECT other.id FROM entry JOIN entry AS other USING (volume, inode) WHERE entry.id = new.row); END;"
+    for event in ("insert", "update")
+)
 # A checkpoint waits for the disk with the lock held, so there are few: at 32 MiB of new pages instead of 4. What was
 # committed between two of them is put on disk by sync. The cache of 16 MiB holds the pages of the indexes between two
 # commits.

@@ -53,8 +53,11 @@ class Classifier:
     def __init__(self, context: RoundContext) -> None:
         self._context = context
         self._catalogue = context.catalogue
-        # Rows of names that stand for another inode by now: where that one has gone, it is new.
-        self._replaced: set[int] = set()
+        # By row of a name that stands for another inode than the catalogue has: that one. Where the other has gone, it
+        # is new.
+        self._replaced: dict[int, int] = {}
+        # Rows of names in the directory that is being compared: what is decided about them stands.
+        self._here: set[int] = set()
 
     def classify(
         self,
@@ -85,6 +88,7 @@ class Classifier:
         for old in gone:
             if old.link_group:
                 self._note_shared(old, findings)
+        self._here = {entry.old.row for entry in present if entry.old}
         for entry in present:
             self._decide(directory, row, entry, findings, is_tracked=is_tracked)
         return findings
@@ -98,8 +102,9 @@ class Classifier:
                 gone.append(old)
                 continue
             entry.old = old
-            if old is not None and old.inode != signed(entry.state.st_ino):
-                self._replaced.add(old.row)
+            inode = signed(entry.state.st_ino)
+            if old is not None and old.inode != inode:
+                self._replaced[old.row] = inode
         return gone + [row for row in known.values() if not self._context.exclusions.keeps(directory.path, row.name)]
 
     def _others(
@@ -174,7 +179,7 @@ class Classifier:
         inode = signed(entry.state.st_ino)
         if old.kind is not entry.kind:
             return True
-        if old.inode == inode or old.sequence == UNHELD:
+        if old.inode == inode or (old.sequence == UNHELD and not old.is_partial):
             return False
         if old.kind is EntryKind.DIRECTORY or old.link_group or entry.state.st_nlink > 1:
             return True
@@ -207,11 +212,17 @@ class Classifier:
         if state.st_nlink > 1 and self._is_further_name(row, entry):
             context.tally.done(parent.volume, files=1, size=size)
             return
-        if state.st_nlink == 1:
+        if row.link_group and (row.inode != signed(state.st_ino) or not self._shares(row, entry)):
             row.link_group = 0
         if row.sequence == UNHELD and not row.is_partial:
             row.size = state.st_size
         findings.items.append(row)
+
+    def _shares(self, row: Row, entry: _Present) -> bool:
+        """Whether the target may have another name for the inode, even one that the source has no more."""
+        return entry.state.st_nlink > 1 or any(
+            other.row != row.row for other in self._catalogue.by_inode(row.volume, row.inode)
+        )
 
     def _new(self, parent: Row, entry: _Present) -> Row:
         number = self._catalogue.new_row()
@@ -227,14 +238,15 @@ class Classifier:
     def _moved_here(self, directory: OpenDirectory, parent: Row, entry: _Present, findings: Findings) -> Row | None:
         """The row of an entry that the target has under another name which the source no longer has."""
         for row in self._candidates(parent.volume, entry):
-            if row.parent == STAGED_PARENT:
-                self._context.restructuring.move(row, None, parent, directory.path, entry.name)
-                return row
-            path = self._catalogue.path(row.row)
-            if path is not None and not self._is_still_at(path, entry):
+            path = None
+            if row.parent != STAGED_PARENT:
+                path = self._catalogue.path(row.row)
+                if path is None or self._is_still_at(path, entry):
+                    continue
                 findings.left.append((row.parent, row.name))
-                self._context.restructuring.move(row, path, parent, directory.path, entry.name)
-                return row
+            self._context.restructuring.move(row, path, parent, directory.path, entry.name)
+            self._here.add(row.row)
+            return row
         return None
 
     def _candidates(self, volume: int, entry: _Present) -> list[Row]:
@@ -245,7 +257,11 @@ class Classifier:
             self._context.restructuring.flush()
             rows = self._catalogue.by_inode(volume, inode)
         held = [row for row in rows if row.kind is entry.kind and row.sequence != UNHELD and not row.is_pending]
-        return [row for row in held if row.row not in self._replaced]
+        return [row for row in held if row.row not in self._here and self._stands_for(row, inode)]
+
+    def _stands_for(self, row: Row, inode: int) -> bool:
+        """Whether a name that the catalogue has for an inode is its name, as far as this round has looked."""
+        return self._replaced.get(row.row, inode) == inode
 
     def _is_still_at(self, path: bytes, entry: _Present) -> bool:
         parent_path, name = split(path)
@@ -265,7 +281,9 @@ class Classifier:
             if other.row != row.row
             and other.kind is row.kind
             and not other.is_pending
-            and other.row not in self._replaced
+            # One that could not be read when it was to carry the contents carries none.
+            and (other.sequence != UNHELD or other.round_number == self._context.pass_number)
+            and self._stands_for(other, inode)
             # Not in a directory that was taken away: its inode may have come back as this one.
             and self._catalogue.path(other.row) is not None
         ]
@@ -274,6 +292,9 @@ class Classifier:
         row.round_number = self._context.pass_number
         has_first = any(other.round_number == row.round_number for other in others)
         row.is_pending = has_first or (is_first_here and bool(others))
+        if row.is_pending:
+            # The name that it is linked to must have been read in this state.
+            row.ctime_ns, row.is_racy = signed(entry.state.st_ctime_ns), True
         self._catalogue.put((row,))
         return row.is_pending
 

@@ -33,6 +33,9 @@ def finish_links(context: RoundContext) -> None:
                 context.postpone(row.parent, (row.name,))
                 context.tally.vanish()
                 continue
+            if first.ctime_ns != row.ctime_ns:
+                # It changed after it was read by its first name, or could not be read by that one any more.
+                context.postpone(row.parent, (row.name,))
             context.restructuring.link(first, first_path, row, path)
         context.restructuring.flush()
         below = rows[-1].row
@@ -94,5 +97,6 @@ def _read_directory(context: RoundContext, row: Row, path: bytes | None) -> tupl
 
 def _first_name(context: RoundContext, row: Row) -> Row | None:
     names = context.catalogue.by_inode(row.volume, row.inode)
-    held = [name for name in names if not name.is_pending and name.sequence >= 0]
+    # Of another kind is what had the inode before, and will be found to be gone.
+    held = [name for name in names if name.kind is row.kind and not name.is_pending and name.sequence >= 0]
     return next((name for name in held if context.catalogue.path(name.row) is not None), None)

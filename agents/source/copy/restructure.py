@@ -21,6 +21,8 @@ class Restructuring:
 
     The catalogue learns of a change only after the target has acknowledged it: killed in between, the round
     finds the same difference again, and the target takes a repeated change as done.
+
+    has_moved: whether anything has been given another place, or is to be.
     """
 
     def __init__(
@@ -33,6 +35,7 @@ class Restructuring:
         self._count = count
         self._operations: list[Operation] = []
         self._notes: list[Callable[[int], None]] = []
+        self.has_moved = False
 
     def stage(self, row: Row, path: bytes) -> None:
         """Take an entry out of the tree: removed at the end of the round unless it is found elsewhere."""
@@ -73,10 +76,10 @@ class Restructuring:
             for field in ("mode", "uid", "gid", "size", "mtime_ns", "ctime_ns", "device", "inode_flags", "xattrs_hash"):
                 setattr(row, field, getattr(first, field))
             row.content, row.is_racy, row.inode = first.content, first.is_racy, first.inode
-            row.link_group = first.link_group
+            row.link_group = first.link_group = first.inode
             row.block_bytes, row.is_partial, row.is_pending, row.sequence = first.block_bytes, False, False, sequence
             # Its frame, whose size counts nowhere, makes the sequence known to Catalogue.last_sequence.
-            self._catalogue.record((row,), (), sequence=sequence, wire_bytes=0)
+            self._catalogue.record((first, row), (), sequence=sequence, wire_bytes=0)
             self._catalogue.copy_chunks(first.row, row.row)
 
         self._add(Operation(Change.LINK, self._volume, row.row, first_path, path), note)
@@ -95,6 +98,7 @@ class Restructuring:
         self._operations, self._notes = [], []
 
     def _add(self, operation: Operation, note: Callable[[int], None]) -> None:
+        self.has_moved |= operation.change is not Change.LINK
         self._operations.append(operation)
         self._notes.append(note)
         if len(self._operations) >= MAX_OPERATIONS:

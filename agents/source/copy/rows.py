@@ -28,9 +28,9 @@ class Row:
     """Fields as in Entry and stat, beside these.
 
     row: number of this row. parent: row of the directory (0 for a volume's root). sequence: frame that carried
-    its end, UNHELD if none did. is_racy: must be read again. link_group: the inode if it has several names, else 0.
-    block_bytes: 0 when hashed whole. is_partial: a large file whose end was not sent. is_pending: a directory
-    whose metadata must be sent, or a name that must still be linked.
+    its end, UNHELD if none did. is_racy: must be read again. link_group: the inode if the target has several names
+    for it, else 0. block_bytes: 0 when hashed whole. is_partial: a large file whose end was not sent. is_pending: a
+    directory whose metadata must be sent, or a name that must still be linked; that has the ctime that was listed.
     """
 
     row: int
@@ -68,6 +68,14 @@ class Row:
             and self.size == state.st_size
             and self.inode == signed(state.st_ino)
         )
+
+    def is_still(self, state: State) -> bool:
+        """Whether an opened file may be sent under this name.
+
+        Not when a name that shared its inode has become another file's since it was listed: the target still has the
+        names as one file, and what is written by this name would stand under all of them.
+        """
+        return not self.link_group or self.inode == signed(state.st_ino)
 
     def take(self, state: State, *, read_at_ns: int) -> None:
         """Take over what a stat says. read_at_ns: when it was made, by the file system's clock."""

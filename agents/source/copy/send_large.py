@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import time
 from typing import TYPE_CHECKING
@@ -33,8 +34,10 @@ class LargeFileSender:
 
     def send(self, directory: OpenDirectory, row: Row) -> bool:
         """Bring the target's file up to what can be read; whether it changed in every attempt. Raises OSError."""
-        descriptor, _ = open_regular(directory.descriptor, row.name)
+        descriptor, state = open_regular(directory.descriptor, row.name)
         try:
+            if not row.is_still(state):
+                raise FileNotFoundError(errno.ENOENT, "another file by now")
             for attempt in range(1, ATTEMPTS + 1):
                 pass_ = _Pass(self._output, directory, row, descriptor)
                 is_same = pass_.run(is_last=attempt == ATTEMPTS)

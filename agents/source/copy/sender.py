@@ -278,7 +278,7 @@ class _Sender:
 
     def _compare(self, directory: OpenDirectory, row: Row, reading: Reading, read_at_ns: int) -> Entry | None:
         entry = reading.entry
-        if entry.kind is not row.kind:
+        if entry.kind is not row.kind or not row.is_still(reading.state):
             self._tally.vanish()
             return None
         content = hash_whole(entry.data)

@@ -40,6 +40,8 @@ class DirectoryVisitor:
         try:
             while stack:
                 path, row = stack.pop()
+                if self._has_moved_on(path, row):
+                    continue
                 yield row.row
                 try:
                     listing = listings.take(path, row, stack)
@@ -67,12 +69,22 @@ class DirectoryVisitor:
         return self._visit(listing, path, row, names)
 
     def open(self, path: bytes, row: Row) -> int:
-        """A directory as it was found. Raises OSError ENOENT when another one has come in its place since."""
+        """A directory as it was found. Raises OSError ENOENT when another one has come in its place since, or it has
+        been given another one."""
+        if self._has_moved_on(path, row):
+            raise _another()
         descriptor = open_directory(self._context.root, path)
         if signed(os.fstat(descriptor).st_ino) != row.inode:
             os.close(descriptor)
             raise _another()
         return descriptor
+
+    def _has_moved_on(self, path: bytes, row: Row) -> bool:
+        """Whether the target has a directory elsewhere than where it was found earlier in this round.
+
+        The source may have it there again: what moved it reports that, to the next round.
+        """
+        return self._context.restructuring.has_moved and bool(path) and self._catalogue.path(row.row) != path
 
     def _pass_over(self, same: Same, row: Row) -> Findings:
         self._context.tally.seen(row.volume, 0)
