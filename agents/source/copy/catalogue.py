@@ -12,6 +12,7 @@ from itertools import chain
 from operator import attrgetter
 from pathlib import Path
 
+from agents.source.copy.catalogue_frames import FrameLedger
 from agents.source.copy.catalogue_schema import FOUND_ELSEWHERE, LOSE_ENTRIES, PRAGMAS, SCHEMA, SET_GENERATION, upsert
 from agents.source.copy.rows import STAGED_PARENT, UNHELD, ChunkRow, Row
 from agents.transfer.entries import EntryKind
@@ -41,21 +42,21 @@ _COMMIT_BYTES = 8 << 20
 _SYNC_BYTES = 16 << 20
 
 
-class Catalogue:
+class Catalogue(FrameLedger):
     """Used by all threads of a session; each method is one step under a lock. commit makes the steps since the
     last commit permanent together. A kill loses the steps after it, a power cut those after the last sync, neither the
     file."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._lock, self._row_lock = threading.RLock(), threading.Lock()
+        lock, self._row_lock = threading.RLock(), threading.Lock()
         self._uncommitted_bytes = 0
         self._unsynced_bytes = 0
         # Of directories in which something was looked for, as long as nothing moves: most are asked for again.
         self._paths: dict[int, bytes] = {}
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         try:
-            self._database = sqlite3.connect(path, check_same_thread=False, isolation_level="DEFERRED")
+            super().__init__(sqlite3.connect(path, check_same_thread=False, isolation_level="DEFERRED"), lock)
             self._database.executescript(PRAGMAS + SCHEMA + FOUND_ELSEWHERE)
         except sqlite3.Error as error:
             raise MigrationError(CATALOGUE_DAMAGED, path=path, reason=error) from error
@@ -295,6 +296,12 @@ class Catalogue:
             found = self._database.execute(query, (row, index)).fetchone()
         return ChunkRow(*found) if found else None
 
+    def begin_chunks(self, chunks: Iterable[ChunkRow]) -> None:
+        """Note, before they are sent, that the target will have something else in these: a kill must not forget it."""
+        with self._lock:
+            self._database.executemany("INSERT OR REPLACE INTO chunk VALUES (?, ?, ?, ?)", map(_chunk_values, chunks))
+            self.commit()
+
     def has_held_chunks(self, row: int) -> bool:
         """Whether the target has any chunk of a file."""
         with self._lock:
@@ -313,70 +320,22 @@ class Catalogue:
             query = "INSERT INTO chunk SELECT ?, number, sequence, hashes FROM chunk WHERE row = ?"
             self._database.execute(query, (row, first))
 
+    def doubt(self, rows: Iterable[int]) -> None:
+        """Mark rows as not held, and directories as to be sent again: the target has something else there."""
+        with self._lock:
+            self._database.executemany(f"{LOSE_ENTRIES} WHERE id = ?", ((row,) for row in rows))
+
     def forget_large(self, row: int) -> None:
         """A large file becomes a small one: until that is sent, the target has neither."""
         with self._lock:
             self._database.execute("UPDATE entry SET sequence = ?, block_bytes = 0 WHERE id = ?", (UNHELD, row))
             self.forget_chunks(row)
 
-    def fact(self, name: str) -> int:
-        """A number kept under a name; 0 when there is none."""
-        with self._lock:
-            found = self._database.execute("SELECT value FROM fact WHERE name = ?", (name,)).fetchone()
-        return int(found[0]) if found else 0
-
-    def set_fact(self, name: str, value: int) -> None:
-        """Keep a number under a name."""
-        with self._lock:
-            self._database.execute("INSERT OR REPLACE INTO fact VALUES (?, ?)", (name, value))
-
-    def last_sequence(self) -> int:
-        """The greatest sequence that any row has."""
-        with self._lock:
-            query = "SELECT max((SELECT coalesce(max(sequence), 0) FROM frame), (SELECT coalesce(max(value), 0) "
-            query += "FROM fact WHERE name = 'folded_sequence'))"
-            return int(self._database.execute(query).fetchone()[0])
-
-    def durable_sequence(self) -> int:
-        """The greatest sequence that the target has named durable, as far as it was written down."""
-        return self.fact("folded_sequence")
-
     @property
     def changes(self) -> int:
         """Grows with each row that is written."""
         with self._lock:
             return self._database.total_changes
-
-    def lose(self, ranges: Sequence[tuple[int, int]]) -> int:
-        """Mark what frames in the given ranges (inclusive) carried as not held; returns their wire bytes."""
-        lost = 0
-        with self._lock:
-            greatest = self.last_sequence()
-            for first, last in ranges:
-                if first > greatest:
-                    continue  # no row has one of these, and to find that out takes a look at each
-                between = "WHERE sequence BETWEEN ? AND ?"
-                query = f"SELECT coalesce(sum(wire_bytes), 0) FROM frame {between}"  # noqa: S608 - constant
-                lost += int(self._database.execute(query, (first, last)).fetchone()[0])
-                for statement in (LOSE_ENTRIES, "UPDATE chunk SET sequence = -1", "DELETE FROM frame"):
-                    self._database.execute(f"{statement} {between}", (first, last))
-        return lost
-
-    def held_bytes(self) -> int:
-        """Wire bytes of all frames whose contents are in the catalogue as held."""
-        with self._lock:
-            query = "SELECT coalesce(sum(wire_bytes), 0) FROM frame"
-            return self.fact("folded_bytes") + int(self._database.execute(query).fetchone()[0])
-
-    def fold_frames(self, durable: int) -> None:
-        """Forget single frames up to the durable watermark; only their sum matters from then on."""
-        with self._lock:
-            query = "SELECT coalesce(sum(wire_bytes), 0), coalesce(max(sequence), 0) FROM frame WHERE sequence <= ?"
-            size, last = self._database.execute(query, (durable,)).fetchone()
-            if last:
-                self.set_fact("folded_bytes", self.fact("folded_bytes") + size)
-                self.set_fact("folded_sequence", max(last, self.fact("folded_sequence")))
-                self._database.execute("DELETE FROM frame WHERE sequence <= ?", (durable,))
 
     def totals(self, volume: int) -> tuple[int, int]:
         """Number of entries and bytes of contents of a volume (each inode once, roughly: by row)."""

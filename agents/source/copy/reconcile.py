@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from agents.source.copy.catalogue import Catalogue
+from agents.source.copy.catalogue_frames import AFTER_REBOOT, BOOT, IS_UNSURE, SENT
 from agents.source.copy.tally import Tally
 from agents.transfer.messages import HelloReply
 
 _END = (1 << 63) - 1
+
+
+def this_boot() -> int:
+    """A number that another boot of this machine will hardly have."""
+    return int(Path("/proc/sys/kernel/random/boot_id").read_text()[:8], 16)
 
 
 class Reconciliation:
@@ -22,7 +30,12 @@ class Reconciliation:
 
     def first_sequence(self, reply: HelloReply) -> int:
         """The first sequence of the session to be begun: above all that any session has used."""
-        first = max(self._catalogue.last_sequence(), reply.highest_seen) + 1
+        known = self._catalogue.last_sequence()
+        first = max(known, reply.highest_seen) + 1
+        if reply.highest_seen > max(known, self._catalogue.fact(SENT)):
+            # A killed source had sent more than it had written down: entries of which nothing is known here.
+            self._catalogue.set_fact(IS_UNSURE, 1 if self._catalogue.fact(BOOT) == this_boot() else AFTER_REBOOT)
+        self._catalogue.set_fact(BOOT, this_boot())
         before = self._catalogue.changes
         lost_bytes = self._catalogue.lose(self._lost_ranges(reply))
         self.has_lost = self._catalogue.changes != before

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from agents.source.copy.catalogue import Catalogue
+from agents.source.copy.catalogue_frames import IS_UNSURE
 from agents.source.copy.channel import ORDER_STREAM, Channel
 from agents.source.copy.rows import STAGED_PARENT, Row
 from agents.source.copy.sender import SenderPool
@@ -78,8 +79,7 @@ class Restructuring:
             row.content, row.is_racy, row.inode = first.content, first.is_racy, first.inode
             row.link_group = first.link_group = first.inode
             row.block_bytes, row.is_partial, row.is_pending, row.sequence = first.block_bytes, False, False, sequence
-            # Its frame, whose size counts nowhere, makes the sequence known to Catalogue.last_sequence.
-            self._catalogue.record((first, row), (), sequence=sequence, wire_bytes=0)
+            self._catalogue.put((first, row))
             self._catalogue.copy_chunks(first.row, row.row)
 
         self._add(Operation(Change.LINK, self._volume, row.row, first_path, path), note)
@@ -91,10 +91,16 @@ class Restructuring:
         # Contents that were handed over before must not arrive at places that have changed since.
         self._pool.drain()
         payload = encode_operations(self._operations)
+        self._catalogue.set_fact(IS_UNSURE, 1)
         sequence = self._channel.send(ORDER_STREAM, Kind.STRUCTURE, 0, payload, is_barrier=True)
         self._channel.wait_applied(sequence)
+        # Without bytes: what it has done is not found again by sending entries.
+        self._catalogue.record((), (), sequence=sequence, wire_bytes=0)
         for note in self._notes:
             note(sequence)
+        self._catalogue.set_fact(IS_UNSURE, 0)
+        # A kill that forgot where a folder is would cost to send it again.
+        self._catalogue.commit()
         self._operations, self._notes = [], []
 
     def _add(self, operation: Operation, note: Callable[[int], None]) -> None:

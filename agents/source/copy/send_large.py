@@ -155,6 +155,8 @@ class _Pass:
             row.sequence = UNHELD
         else:
             row.content = content
+        if not self._is_fresh and chunks:
+            self._catalogue.begin_chunks(chunks)
         self._output.send(Kind.CHUNK, payload, (row,), chunks)
         self._is_new = False
         self._output.tally.sent(self._directory.volume, files=int(not row.is_partial), size=size)

@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 
 from agents.source.copy.catalogue import Catalogue
+from agents.source.copy.catalogue_frames import IS_UNSURE, SENT
 from agents.source.copy.channel import Channel, ChannelSettings, SessionLostError
 from agents.source.copy.exclusions import Exclusions
 from agents.source.copy.following import Following
@@ -18,6 +19,7 @@ from agents.source.copy.memory import reuse_large_buffers
 from agents.source.copy.rate_limit import MinuteOfDay, TokenBucket, local_minute
 from agents.source.copy.reconcile import Reconciliation
 from agents.source.copy.reporter import Reporter
+from agents.source.copy.restore import Restoration
 from agents.source.copy.rounds import Rounds
 from agents.source.copy.tally import Tally
 from agents.source.copy.verify import Sample, VerificationSource, named_exclusions
@@ -200,9 +202,14 @@ class SourceSession:
         with self._catalogue() as catalogue:
             while True:
                 lost: set[int] = set()
+                restoration = Restoration(catalogue, self._volumes, self._exclusions)
+                on_lost = partial(_note_lost, catalogue, lost)
                 try:
-                    with self._open_channel(catalogue, tally, on_lost=partial(_note_lost, catalogue, lost)) as channel:
+                    with self._open_channel(
+                        catalogue, tally, on_lost=on_lost, on_result=restoration.take_result
+                    ) as channel:
                         try:
+                            self._restore(catalogue, channel, tally, lost, restoration)
                             self._lead(catalogue, channel, tally, lost, work, is_again=is_again)
                         finally:
                             for index, value in enumerate(
@@ -237,6 +244,18 @@ class SourceSession:
             work(_Lead(rounds=rounds, tally=tally, is_again=is_again, forget_lost=forget_lost))
         finally:
             rounds.close()
+
+    def _restore(
+        self, catalogue: Catalogue, channel: Channel, tally: Tally, lost: set[int], restoration: Restoration
+    ) -> None:
+        if not catalogue.fact(IS_UNSURE):
+            return
+        tally.stage = "verifying"
+        self._tracker.give_up()
+        restoration.run(channel)
+        self._forget(catalogue, lost)
+        catalogue.set_fact(IS_UNSURE, 0)
+        catalogue.commit()
 
     def _forget(self, catalogue: Catalogue, lost: set[int]) -> int:
         """What the target does not have after all is new to the next walk, and the next round is one."""
@@ -302,6 +321,7 @@ class SourceSession:
             with self._lock:
                 self._channel = None
             channel.close()
+            catalogue.set_fact(SENT, max(catalogue.fact(SENT), channel.last_sequence))
             reporter.stop()
 
 

@@ -210,6 +210,9 @@ class TrackedWalk:
             self._visitor.look_at(descriptor, path, row, ())
             return
         os.close(descriptor)
+        if is_known:
+            # What was found in it by name, in this round, must be in the catalogue before it is found again.
+            self._context.pool.drain()
         self._whole.update(self._visitor.walk(path, row, on_found=self._note))
 
     def _leave(self, task: _Task) -> None:

@@ -237,3 +237,19 @@ def test_name_is_not_linked_to_a_folder_that_had_its_inode_before(tmp_path: Path
     finish_links(SimpleNamespace(catalogue=catalogue, restructuring=restructuring, volume=volume))  # type: ignore[arg-type]
     catalogue.close()
     assert linked == [b"first"]
+
+
+def test_new_file_that_is_found_twice_in_a_round_is_one(pair: Tracked, monkeypatch: pytest.MonkeyPatch) -> None:
+    source, _ = pair.roots
+    for name in ("b/folder", "c"):
+        (source / name).mkdir(parents=True)
+    copy_at_rest(pair)
+    # The events name the folder, c and b, in this order.
+    (source / "b/folder/new").write_bytes(b"1")
+    (source / "c/folder").write_bytes(b"makes c be looked at, for this name")
+    (source / "c/folder").unlink()
+    (source / "b/folder").rename(source / "b/another name")
+    (source / "b/another name").rename(source / "b/folder")
+    around_looking_at(monkeypatch, b"c", before=lambda: (source / "b/folder").rename(source / "c/folder"))
+    around_looking_at(monkeypatch, b"b", before=lambda: (source / "c/folder").rename(source / "b/folder"))
+    sync_and_compare(pair, by_changes=True)

@@ -1,0 +1,170 @@
+"""A killed source has forgotten what it had sent last; the target has it all the same."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from transfer_kit import Pair, differences, set_flags, snapshot
+
+from agents.source.copy.catalogue_frames import BOOT
+
+pytestmark = pytest.mark.root
+LARGE = 5 << 20
+
+
+@pytest.fixture
+def pair(tmp_path: Path) -> Iterator[Pair]:
+    source, target = tmp_path / "source", tmp_path / "target"
+    (source / "folder/inner").mkdir(parents=True)
+    target.mkdir()
+    for name, size in (("file", 10), ("folder/file", 10), ("folder/inner/file", 10), ("large", LARGE)):
+        (source / name).write_bytes(b"1" * size)
+    os.link(source / "file", source / "linked")
+    pair = Pair(tmp_path, {0: (source, target, "/")})
+    yield pair
+    pair.close()
+
+
+def forget_a_round(pair: Pair, change: Callable[[Path], object]) -> None:
+    """A round of a source that is killed before any of it is committed, and a new source."""
+    source, state = pair.folder / "source", pair.folder / "source-state"
+    shutil.copytree(state, pair.folder / "before")
+    change(source)
+    pair.source.sync(1)
+    shutil.rmtree(state)
+    (pair.folder / "before").rename(state)
+    pair.source = pair.new_source()
+
+
+def compare_after(pair: Pair) -> None:
+    pair.source.sync(2)
+    assert differences(snapshot(pair.folder / "source"), snapshot(pair.folder / "target")) == []
+
+
+def move(source: Path, old: str, new: str) -> None:
+    (source / old).rename(source / new)
+
+
+CHANGES = {
+    "file that came and went": (
+        lambda source: (source / "new").write_bytes(b"2"),
+        lambda source: (source / "new").unlink(),
+    ),
+    "folder that came and went": (
+        lambda source: shutil.copytree(source / "folder", source / "new folder"),
+        lambda source: shutil.rmtree(source / "new folder"),
+    ),
+    "contents that came and went": (
+        lambda source: (source / "file").write_bytes(b"2" * 10),
+        lambda source: (source / "file").write_bytes(b"1" * 10),
+    ),
+    "mode that came and went": (
+        lambda source: (source / "file").chmod(0o4711),
+        lambda source: (source / "file").chmod(0o644),
+    ),
+    "name that came and went": (
+        lambda source: move(source, "file", "folder/moved"),
+        lambda source: move(source, "folder/moved", "file"),
+    ),
+    "folder that was elsewhere": (
+        lambda source: move(source, "folder", "moved"),
+        lambda source: move(source, "moved", "folder"),
+    ),
+    "file that had gone": (
+        lambda source: (source / "folder/file").unlink(),
+        lambda source: (source / "folder/file").write_bytes(b"1" * 10),
+    ),
+    "folder that is elsewhere": (lambda source: move(source, "folder", "moved"), lambda _: None),
+    "link that came and went": (
+        lambda source: os.link(source / "large", source / "folder/link"),
+        lambda source: (source / "folder/link").unlink(),
+    ),
+    "file in the place of a folder": (
+        lambda source: (move(source, "folder/inner", "out"), (source / "folder/inner").write_bytes(b"2")),
+        lambda source: ((source / "folder/inner").unlink(), move(source, "out", "folder/inner")),
+    ),
+    "immutable file that came and went": (
+        lambda source: ((source / "new").write_bytes(b"2"), set_flags(source / "new", 0x10)),
+        lambda source: (set_flags(source / "new", 0), (source / "new").unlink()),
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", CHANGES)
+def test_what_was_sent_and_forgotten_is_undone_on_the_target(pair: Pair, kind: str) -> None:
+    change, undo = CHANGES[kind]
+    pair.source.copy()
+    forget_a_round(pair, change)
+    undo(pair.folder / "source")
+    compare_after(pair)
+
+
+def test_large_file_is_sent_again_as_a_whole_only_if_the_source_has_been_without_power(pair: Pair) -> None:
+    pair.source.copy()
+
+    def change(source: Path) -> None:
+        with open(source / "large", "r+b") as file:
+            file.write(b"2")
+
+    forget_a_round(pair, change)
+    with pair.source._catalogue() as catalogue:
+        catalogue.set_fact(BOOT, 1)
+    (pair.folder / "source/large").write_bytes(b"1" * LARGE)
+    compare_after(pair)
+
+
+def test_chunk_that_is_on_its_way_is_noted_before(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    pair.source.copy()
+    state, killed = pair.folder / "source-state", pair.folder / "killed"
+
+    def change(source: Path) -> None:
+        with open(source / "large", "r+b") as file:
+            file.write(b"2")
+
+    from agents.source.copy.sender import Output
+
+    send = Output.send
+
+    def copy_and_send(self: Output, *values: object, **options: object) -> None:
+        if not killed.exists():
+            shutil.copytree(state, killed)
+        send(self, *values, **options)
+
+    monkeypatch.setattr(Output, "send", copy_and_send)
+    change(pair.folder / "source")
+    pair.source.sync(1)
+    monkeypatch.undo()
+    shutil.rmtree(state)
+    killed.rename(state)
+    pair.source = pair.new_source()
+    (pair.folder / "source/large").write_bytes(b"1" * LARGE)
+    summary = pair.source.sync(2)
+    assert differences(snapshot(pair.folder / "source"), snapshot(pair.folder / "target")) == []
+    assert summary.bytes_content <= 1 << 20, "only the chunk"
+
+
+def test_source_that_ends_in_order_compares_nothing(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    pair.source.copy()
+    (pair.folder / "source/new").write_bytes(b"2")
+    pair.source.sync(1)
+    pair.source = pair.new_source()
+    monkeypatch.setattr("agents.source.copy.session.Restoration.run", lambda *_: pytest.fail("compared"))
+    pair.source.sync(2)
+
+
+def test_entries_left_out_are_not_removed(pair: Pair) -> None:
+    pair.source_options["excludes"] = ("/left-out",)
+    pair.source = pair.new_source()
+    pair.source.copy()
+    target = pair.folder / "target"
+    (target / "left-out").mkdir()
+    (target / "left-out/of the target").write_bytes(b"t")
+    forget_a_round(pair, lambda source: (source / "new").write_bytes(b"2"))
+    (pair.folder / "source/new").unlink()
+    pair.source.sync(2)
+    assert (target / "left-out/of the target").exists()
+    assert not (target / "new").exists()
