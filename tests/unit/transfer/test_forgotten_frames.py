@@ -168,3 +168,21 @@ def test_entries_left_out_are_not_removed(pair: Pair) -> None:
     pair.source.sync(2)
     assert (target / "left-out/of the target").exists()
     assert not (target / "new").exists()
+
+
+def test_move_that_was_lost_with_the_power_of_the_target_is_made_again(pair: Pair) -> None:
+    pair.source.copy()
+    source, target = pair.folder / "source", pair.folder / "target"
+    move(source, "folder", "moved")
+    pair.source.sync(1)
+    with pair.without_target() as journal:
+        # As after a power cut: the tree and the journal of the moment before the round.
+        move(target, "moved", "folder")
+        mark = journal.state.sessions[-1]
+        lost = mark.model_copy(update={"applied": mark.first - 1, "durable": mark.first - 1})
+        sessions = (*journal.state.sessions[:-1], lost)
+        journal.write(journal.state.model_copy(update={"sessions": sessions}), is_durable=True)
+    with pair.source._catalogue() as catalogue:
+        # What is durable is folded; here it was not.
+        catalogue.record((), (), sequence=mark.first, wire_bytes=0)
+    compare_after(pair)

@@ -11,6 +11,7 @@ import socket
 import stat
 import struct
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 from cryptography import x509
@@ -19,6 +20,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from agents.source.copy.session import SourceSession
+from agents.target.receive.journal import Journal
 from agents.target.receive.server import TargetServer
 from agents.transfer.tls import source_context, target_context
 from contracts.layout import CopyVolume
@@ -110,16 +112,8 @@ class Pair:
         self.folder = folder
         self.authority = Authority()
         self.source_options = options
-        self.server = TargetServer(
-            task_id=TASK,
-            listen=("127.0.0.1", 0),
-            tls=target_context(**self.authority.leaf("target")),
-            volumes={index: target for index, (_, target, _) in volumes.items()},
-            mount_points={index: mount for index, (_, _, mount) in volumes.items()},
-            state_folder=folder / "target-state",
-            applied_survives_restart=True,
-            backings=backings,
-        )
+        self._held = (volumes, backings)
+        self.server = self._new_server(("127.0.0.1", 0), volumes, backings)
         self.endpoint = self.server.start()
         self.volumes = [
             CopyVolume(
@@ -134,6 +128,32 @@ class Pair:
         ]
         self.progress = []
         self.source = self.new_source()
+
+    def _new_server(
+        self, listen: tuple[str, int], volumes: dict[int, tuple[Path, Path, str]], backings
+    ) -> TargetServer:
+        return TargetServer(
+            task_id=TASK,
+            listen=listen,
+            tls=target_context(**self.authority.leaf("target")),
+            volumes={index: target for index, (_, target, _) in volumes.items()},
+            mount_points={index: mount for index, (_, _, mount) in volumes.items()},
+            state_folder=self.folder / "target-state",
+            applied_survives_restart=True,
+            backings=backings,
+        )
+
+    @contextlib.contextmanager
+    def without_target(self) -> Iterator[Journal]:
+        """While the target is down; its journal."""
+        self.server.stop()
+        journal = Journal(self.folder / "target-state/receive.journal")
+        try:
+            yield journal
+        finally:
+            journal.close()
+            self.server = self._new_server(self.endpoint, *self._held)
+            self.server.start()
 
     def new_source(self) -> SourceSession:
         options = {"excludes": (), "own_paths": (), "retry_s": 20, **self.source_options}
@@ -230,9 +250,7 @@ def make_odd_tree(root: Path, *, has_flags: bool) -> None:
     os.link(links / "large-a", root / "zz" / "large-b")
     os.symlink("/etc/passwd", links / "absolute")
     os.symlink(b"\xff dangling", b + b"/links/dangling")
-    os.link(
-        links / "dangling-hard" if False else b + b"/links/dangling", b + b"/links/symlink-twice", follow_symlinks=False
-    )
+    os.link(links / "dangling", links / "symlink-twice", follow_symlinks=False)
     os.setxattr(b + b"/links/absolute", "trusted.link", b"on a symlink", follow_symlinks=False)
     os.utime(links / "absolute", ns=(5, 123_456_789), follow_symlinks=False)
     os.chown(links / "absolute", 7, 8, follow_symlinks=False)
