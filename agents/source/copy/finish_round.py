@@ -8,7 +8,7 @@ import time
 from agents.source.copy.channel import ORDER_STREAM
 from agents.source.copy.read_entry import read_opened
 from agents.source.copy.round_context import RoundContext
-from agents.source.copy.rows import Row
+from agents.source.copy.rows import UNHELD, Row
 from agents.source.scan.directory_scan import signed
 from agents.transfer.content import hash_xattrs
 from agents.transfer.entries import Entry, EntryKind, encode_group
@@ -28,8 +28,9 @@ def finish_links(context: RoundContext) -> None:
             path = context.catalogue.path(row.row)
             first_path = context.catalogue.path(first.row) if first else None
             if first is None or first_path is None or path is None:
-                # Its first name went in mid-round: the next round sees this one as new.
-                context.catalogue.forget(row.row)
+                # Its first name went in mid-round: the next round sees this one as new, or as not held if the target
+                # has something there.
+                _give_up(context, row)
                 context.postpone(row.parent, (row.name,))
                 context.tally.vanish()
                 continue
@@ -93,6 +94,14 @@ def _read_directory(context: RoundContext, row: Row, path: bytes | None) -> tupl
     row.xattrs_hash, row.inode_flags = hash_xattrs(entry.xattrs), entry.inode_flags
     entry.row = row.row
     return split(path)[0], entry
+
+
+def _give_up(context: RoundContext, row: Row) -> None:
+    if row.sequence == UNHELD:
+        context.catalogue.forget(row.row)
+        return
+    row.sequence, row.is_pending = UNHELD, False
+    context.catalogue.put((row,))
 
 
 def _first_name(context: RoundContext, row: Row) -> Row | None:

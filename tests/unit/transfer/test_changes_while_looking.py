@@ -17,7 +17,7 @@ from agents.source.copy.catalogue import Catalogue
 from agents.source.copy.classify import Classifier
 from agents.source.copy.finish_round import finish_links
 from agents.source.copy.listing import ListingsAhead
-from agents.source.copy.rows import Row
+from agents.source.copy.rows import UNHELD, Row
 from agents.source.copy.visit import DirectoryVisitor
 from agents.source.copy.work import OpenDirectory, Work
 from agents.transfer.entries import EntryKind
@@ -253,3 +253,24 @@ def test_new_file_that_is_found_twice_in_a_round_is_one(pair: Tracked, monkeypat
     around_looking_at(monkeypatch, b"c", before=lambda: (source / "b/folder").rename(source / "c/folder"))
     around_looking_at(monkeypatch, b"b", before=lambda: (source / "c/folder").rename(source / "b/folder"))
     sync_and_compare(pair, by_changes=True)
+
+
+def test_name_that_cannot_be_linked_is_forgotten_only_if_the_target_has_nothing_there(tmp_path: Path) -> None:
+    catalogue = Catalogue(tmp_path / "catalogue.sqlite")
+    root = Row(1, 0, 0, b"", EntryKind.DIRECTORY, 2, sequence=1)
+    held = Row(2, 1, 0, b"moved here", EntryKind.REGULAR, 77, is_pending=True, sequence=1)
+    new = Row(3, 1, 0, b"new", EntryKind.REGULAR, 77, is_pending=True)
+    catalogue.put((root, held, new))
+    postponed: list[bytes] = []
+    context = SimpleNamespace(
+        catalogue=catalogue,
+        restructuring=SimpleNamespace(flush=lambda: None),
+        volume=SimpleNamespace(index=0),
+        postpone=lambda _, names: postponed.extend(names),
+        tally=SimpleNamespace(vanish=lambda: None),
+    )
+    finish_links(context)  # type: ignore[arg-type]
+    assert (catalogue.get(2).sequence, catalogue.get(2).is_pending) == (UNHELD, False)
+    assert catalogue.get(3) is None
+    catalogue.close()
+    assert sorted(postponed) == [b"moved here", b"new"]
