@@ -10,7 +10,7 @@ from agents.source.copy.catalogue import Held
 from agents.source.copy.exclusions import LOST_AND_FOUND
 from agents.source.copy.listing import Listing
 from agents.source.copy.round_context import RoundContext
-from agents.source.copy.rows import STAGED_PARENT, UNHELD, Row
+from agents.source.copy.rows import STAGED_PARENT, UNHELD, UNKNOWN_GENERATION, Row
 from agents.source.copy.tally import shown
 from agents.source.copy.work import OpenDirectory
 from agents.source.scan.directory_scan import signed
@@ -196,8 +196,10 @@ class Classifier:
         if entry.kind is EntryKind.DIRECTORY:
             findings.has_changes |= row is None
             row = row or self._new(parent, entry)
-            # One that was noted but never looked into may have been another.
-            row.inode = signed(state.st_ino)
+            if row.inode != signed(state.st_ino):
+                # One that was noted, but never sent, may have been another; some file systems give both one generation.
+                row.inode = signed(state.st_ino)
+                self._catalogue.set_generation(row.row, UNKNOWN_GENERATION)
             findings.directories.append(row)
             return
         size = state.st_size if entry.kind is EntryKind.REGULAR else 0
@@ -243,10 +245,14 @@ class Classifier:
                 path = self._catalogue.path(row.row)
                 if path is None or self._is_still_at(path, entry):
                     continue
-                findings.left.append((row.parent, row.name))
-            self._context.restructuring.move(row, path, parent, directory.path, entry.name)
-            self._here.add(row.row)
-            return row
+            now = self._when_sent(row)
+            if now is None:
+                continue
+            if path is not None:
+                findings.left.append((now.parent, now.name))
+            self._context.restructuring.move(now, path, parent, directory.path, entry.name)
+            self._here.add(now.row)
+            return now
         return None
 
     def _candidates(self, volume: int, entry: _Present) -> list[Row]:
@@ -262,6 +268,13 @@ class Classifier:
     def _stands_for(self, row: Row, inode: int) -> bool:
         """Whether a name that the catalogue has for an inode is its name, as far as this round has looked."""
         return self._replaced.get(row.row, inode) == inode
+
+    def _when_sent(self, row: Row) -> Row | None:
+        """A row after all that is on its way has been sent; None if its name has become another file's meanwhile, which
+        then is what the target has there."""
+        self._context.pool.drain()
+        now = self._catalogue.get(row.row)
+        return now if now and now.inode == row.inode and now.sequence != UNHELD else None
 
     def _is_still_at(self, path: bytes, entry: _Present) -> bool:
         parent_path, name = split(path)

@@ -13,6 +13,8 @@ UNHELD = -1
 """Sequence of an entry that the target does not have in this form."""
 STAGED_PARENT = -1
 """Parent of entries that the target keeps aside until the end of the round."""
+UNKNOWN_GENERATION = -1
+"""Of a directory that must be looked at as a whole when it is found again."""
 RACY_NS = 2_000_000_000
 """An entry whose ctime is this close to when it was read may have changed unseen: inodes of one-second
 file systems show nothing of a second change in the same second."""

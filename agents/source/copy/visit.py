@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Iterator
 from agents.source.copy.classify import Classifier, Findings
 from agents.source.copy.listing import Listing, ListingsAhead, Same, look_at
 from agents.source.copy.round_context import RoundContext
-from agents.source.copy.rows import UNHELD, Row
+from agents.source.copy.rows import UNHELD, UNKNOWN_GENERATION, Row
 from agents.source.copy.tally import shown
 from agents.source.copy.work import OpenDirectory, Work
 from agents.source.scan.directory_scan import signed
@@ -21,7 +21,6 @@ from contracts.errors.code import MigrationError
 from contracts.errors.transfer import SOURCE_UNREADABLE
 
 _WORK_ENTRIES = 256
-_UNKNOWN = -1
 _GONE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ESTALE)
 
 
@@ -142,7 +141,7 @@ class DirectoryVisitor:
         if error.errno in _GONE and path:
             context.tally.vanish()
             # It may also have moved, unseen from here: whoever finds it again must look at all of it.
-            self._catalogue.set_generation(row.row, _UNKNOWN)
+            self._catalogue.set_generation(row.row, UNKNOWN_GENERATION)
             context.postpone(row.parent, (row.name,))
         elif not path:
             raise MigrationError(

@@ -15,8 +15,9 @@ from transfer_kit import differences, snapshot
 
 from agents.source.copy.catalogue import Catalogue
 from agents.source.copy.classify import Classifier
-from agents.source.copy.finish_round import finish_links
+from agents.source.copy.finish_round import finish_directories, finish_links
 from agents.source.copy.listing import ListingsAhead
+from agents.source.copy.round_context import RoundContext
 from agents.source.copy.rows import UNHELD, Row
 from agents.source.copy.visit import DirectoryVisitor
 from agents.source.copy.work import OpenDirectory, Work
@@ -274,3 +275,53 @@ def test_name_that_cannot_be_linked_is_forgotten_only_if_the_target_has_nothing_
     assert catalogue.get(3) is None
     catalogue.close()
     assert sorted(postponed) == [b"moved here", b"new"]
+
+
+@pytest.mark.parametrize("size", [SMALL, LARGE])
+@pytest.mark.parametrize("by_changes", [False, True])
+def test_file_that_moves_on_before_it_is_read_does_not_take_its_successor_along(
+    pair: Tracked, monkeypatch: pytest.MonkeyPatch, size: int, by_changes: bool
+) -> None:
+    source, _ = pair.roots
+    (source / "folder").mkdir()
+    (source / "name").write_bytes(b"1" * size)
+    copy_at_rest(pair)
+    (source / "aside").write_bytes(b"2" * size)
+    (source / "name").chmod(0o600)
+    (source / "folder/moved").touch()
+    (source / "folder/moved").unlink()
+
+    def change() -> None:
+        (source / "name").rename(source / "folder/moved")
+        (source / "aside").rename(source / "name")
+
+    before_reading(monkeypatch, b"name", change)
+    sync_and_compare(pair, by_changes=by_changes)
+    assert (source / "folder/moved").exists()
+
+
+def test_folder_in_the_place_of_one_of_the_same_generation_is_looked_at_as_a_whole(
+    pair: Tracked, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, _ = pair.roots
+    # Btrfs gives it to all that was made in one transaction.
+    for module in ("visit", "tracked_walk"):
+        monkeypatch.setattr(f"agents.source.copy.{module}.generation", lambda _: 7)
+    copy_at_rest(pair)
+    for name in ("folder", "another"):
+        (source / name).mkdir()
+        (source / name / f"file of {name}").write_bytes(b"1")
+
+    def change() -> None:
+        (source / "folder").rename(source / "out")
+        (source / "another").rename(source / "folder")
+
+    change_once = once(change)
+
+    def late(context: RoundContext) -> None:
+        change_once()
+        finish_directories(context)
+
+    monkeypatch.setattr("agents.source.copy.volume_round.finish_directories", late)
+    sync_and_compare(pair, by_changes=True)
+    assert (source / "folder/file of another").exists()
