@@ -37,13 +37,16 @@ class Restoration(CatalogueComparison):
         self._extra: list[tuple[int, bytes]] = []
         self._missing: dict[tuple[int, bytes], int] = {}
         self._different: list[int] = []
+        self._is_running = False
 
     def run(self, channel: Channel) -> None:
         """Afterwards the catalogue claims nothing that the target does not have, once what it has lost is forgotten.
 
         Raises MigrationError, SessionLostError.
         """
+        self._is_running = True
         self._send_all(channel)
+        self._is_running = False
         self._catalogue.doubt(self._different)
         if self._catalogue.fact(IS_UNSURE) == AFTER_REBOOT:
             # Which chunks of a large file were on their way was noted, but not on disk.
@@ -61,7 +64,8 @@ class Restoration(CatalogueComparison):
         return False
 
     def _is_compared(self, volume: int, path: bytes) -> bool:
-        return len(self._extra) + len(self._missing) + len(self._different) < _MOST_VERDICTS
+        verdicts = len(self._extra) + len(self._missing) + len(self._different)
+        return self._is_running and verdicts < _MOST_VERDICTS
 
     def _judge(self, volume: int, path: bytes, entry: Entry, status: Status, aspects: Aspect) -> None:
         full = join(path, entry.name)

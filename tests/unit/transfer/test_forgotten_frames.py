@@ -11,6 +11,10 @@ import pytest
 from transfer_kit import Pair, differences, set_flags, snapshot
 
 from agents.source.copy.catalogue_frames import BOOT
+from agents.source.copy.restore import Restoration
+from agents.transfer.entries import Entry, EntryKind, encode_group
+from agents.transfer.verification import RESULT, Status
+from contracts.errors.code import MigrationError
 
 pytestmark = pytest.mark.root
 LARGE = 5 << 20
@@ -186,3 +190,18 @@ def test_move_that_was_lost_with_the_power_of_the_target_is_made_again(pair: Pai
         # What is durable is folded; here it was not.
         catalogue.record((), (), sequence=mark.first, wire_bytes=0)
     compare_after(pair)
+
+
+@pytest.mark.parametrize(
+    ("is_running", "status", "row"),
+    [(False, Status.EXTRA, 0), (True, Status.DIFFERENT, 999), (True, Status.MISSING, 1)],
+    ids=["that nobody asked for", "on no entry", "on another entry"],
+)
+def test_verdict_is_refused(pair: Pair, is_running: bool, status: Status, row: int) -> None:
+    pair.source.copy()
+    entry = Entry(EntryKind.REGULAR, b"x", row=row, data=RESULT.pack(status, 0))
+    with pair.source._catalogue() as catalogue:
+        restoration = Restoration(catalogue, pair.volumes, pair.source._exclusions)
+        restoration._is_running = is_running
+        with pytest.raises(MigrationError, match=r"SMS\.TRANSFER\.PROTOCOL"):
+            restoration.take_result(b"".join(encode_group(0, b"", [entry])))
