@@ -15,8 +15,8 @@ what the last commits were."""
 AFTER_REBOOT: Final = 2
 BOOT: Final = "boot"
 """Fact: tells one boot of the source from another."""
-SENT: Final = "sent"
-"""Fact: the last sequence that a session used which ended in order, whatever it ended with."""
+IS_OPEN: Final = "is_open"
+"""Fact: 1 from the begin of a session until it ends in order, with all written down that it has sent."""
 
 
 class FrameLedger:
@@ -37,6 +37,11 @@ class FrameLedger:
         """Keep a number under a name."""
         with self._lock:
             self._database.execute("INSERT OR REPLACE INTO fact VALUES (?, ?)", (name, value))
+
+    def be_unsure(self, level: int = 1) -> None:
+        """Have a session begin with a comparison; the greatest level counts until there has been one."""
+        with self._lock:
+            self.set_fact(IS_UNSURE, max(level, self.fact(IS_UNSURE)))
 
     def last_sequence(self) -> int:
         """The greatest sequence that any row has."""
@@ -65,7 +70,7 @@ class FrameLedger:
                 size, least = self._database.execute(query, (first, last)).fetchone()
                 lost += int(size)
                 if not least:
-                    self.set_fact(IS_UNSURE, 1)
+                    self.be_unsure()
                 for statement in (LOSE_ENTRIES, "UPDATE chunk SET sequence = -1", "DELETE FROM frame"):
                     self._database.execute(f"{statement} {between}", (first, last))
         return lost

@@ -102,11 +102,6 @@ class Channel:
         return self._kept_bytes
 
     @property
-    def last_sequence(self) -> int:
-        """The greatest number that a frame has got."""
-        return self._sequence
-
-    @property
     def durable(self) -> int:
         """The last durable watermark of this session; 0 until the target has named one.
 

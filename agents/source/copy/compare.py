@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 
 from agents.source.copy.catalogue import Catalogue
@@ -20,7 +21,7 @@ _FRAME_BYTES = 256 << 10
 _FRAME_CONTENT_BYTES = 64 << 20
 
 
-class CatalogueComparison:
+class CatalogueComparison(ABC):
     """take_result is called from the channel's thread while _send_all sends; what becomes of the verdicts differs."""
 
     def __init__(
@@ -42,13 +43,13 @@ class CatalogueComparison:
                 status, aspects = RESULT.unpack(entry.data)
                 self._judge(volume, path, entry, Status(status), Aspect(aspects))
 
+    @abstractmethod
     def _is_compared(self, volume: int, path: bytes) -> bool:
         """Whether a directory has been sent."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _judge(self, volume: int, path: bytes, entry: Entry, status: Status, aspects: Aspect) -> None:
         """An entry of a directory is not equal."""
-        raise NotImplementedError
 
     def _send_all(self, channel: Channel) -> None:
         """All volumes; afterwards all verdicts have come. Raises what ended the channel."""
@@ -106,10 +107,11 @@ class CatalogueComparison:
             after = until
         return parts
 
+    @abstractmethod
     def _reads(self, mount_point: str, path: bytes, row: Row) -> bool:
         """Whether the target is to read a file's contents."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _sending(self, volume: int, path: bytes, rows: list[Row], *, content_bytes: int, contents: int) -> None:
         """Rows of a directory are about to be sent; contents: of how many the target reads them, of that size."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from agents.source.copy.catalogue import Catalogue
-from agents.source.copy.catalogue_frames import AFTER_REBOOT, BOOT, IS_UNSURE, SENT
+from agents.source.copy.catalogue_frames import AFTER_REBOOT, BOOT, IS_OPEN
 from agents.source.copy.tally import Tally
 from agents.transfer.messages import HelloReply
 
@@ -26,16 +26,17 @@ class Reconciliation:
     def __init__(self, catalogue: Catalogue, tally: Tally) -> None:
         self._catalogue = catalogue
         self._tally = tally
+        self._was_killed = bool(catalogue.fact(IS_OPEN))
         self.has_lost = False
 
     def first_sequence(self, reply: HelloReply) -> int:
         """The first sequence of the session to be begun: above all that any session has used."""
-        known = self._catalogue.last_sequence()
-        first = max(known, reply.highest_seen) + 1
-        if reply.highest_seen > max(known, self._catalogue.fact(SENT)):
-            # A killed source had sent more than it had written down: entries of which nothing is known here.
-            self._catalogue.set_fact(IS_UNSURE, 1 if self._catalogue.fact(BOOT) == this_boot() else AFTER_REBOOT)
+        first = max(self._catalogue.last_sequence(), reply.highest_seen) + 1
+        if self._was_killed:
+            # It may have sent more than it had written down: entries of which nothing is known here.
+            self._catalogue.be_unsure(1 if self._catalogue.fact(BOOT) == this_boot() else AFTER_REBOOT)
         self._catalogue.set_fact(BOOT, this_boot())
+        self._catalogue.set_fact(IS_OPEN, 1)
         before = self._catalogue.changes
         lost_bytes = self._catalogue.lose(self._lost_ranges(reply))
         self.has_lost = self._catalogue.changes != before

@@ -6,7 +6,7 @@ came and went in between would stay on the target, and what was changed back wou
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 from agents.source.copy.catalogue import Catalogue
@@ -23,7 +23,8 @@ from agents.transfer.structure import Change, Operation, encode_operations
 from agents.transfer.verification import Aspect, Status
 from contracts.layout import CopyVolume
 
-_MOST_VERDICTS: Final = 1_000_000
+# Far more than go into what a source can have forgotten, and no more than memory holds.
+_MOST_EXTRA: Final = 1_000_000
 
 
 class Restoration(CatalogueComparison):
@@ -35,8 +36,8 @@ class Restoration(CatalogueComparison):
     ) -> None:
         super().__init__(catalogue, volumes, exclusions)
         self._extra: list[tuple[int, bytes]] = []
-        self._missing: dict[tuple[int, bytes], int] = {}
-        self._different: list[int] = []
+        self._missing: set[int] = set()
+        self._different: set[int] = set()
         self._is_running = False
 
     def run(self, channel: Channel) -> None:
@@ -52,10 +53,8 @@ class Restoration(CatalogueComparison):
             # Which chunks of a large file were on their way was noted, but not on disk.
             for row in self._different:
                 self._catalogue.forget_chunks(row)
-        gone = sorted(key for key in self._missing if not self._is_below_missing(key))
-        back = [Operation(Change.UNSTAGE, volume, self._missing[volume, path], b"", path) for volume, path in gone]
-        aside = [Operation(Change.STAGE, volume, self._catalogue.new_row(), path) for volume, path in self._extra]
-        operations = back + aside
+        operations = list(self._put_back())
+        operations += [Operation(Change.STAGE, volume, self._catalogue.new_row(), path) for volume, path in self._extra]
         for start in range(0, len(operations), MAX_OPERATIONS):
             payload = encode_operations(operations[start : start + MAX_OPERATIONS])
             channel.wait_applied(channel.send(ORDER_STREAM, Kind.STRUCTURE, 0, payload, is_barrier=True))
@@ -63,9 +62,11 @@ class Restoration(CatalogueComparison):
     def _reads(self, mount_point: str, path: bytes, row: Row) -> bool:
         return False
 
+    def _sending(self, volume: int, path: bytes, rows: list[Row], *, content_bytes: int, contents: int) -> None:
+        """The walk that follows is what is counted."""
+
     def _is_compared(self, volume: int, path: bytes) -> bool:
-        verdicts = len(self._extra) + len(self._missing) + len(self._different)
-        return self._is_running and verdicts < _MOST_VERDICTS
+        return self._is_running and len(self._extra) < _MOST_EXTRA
 
     def _judge(self, volume: int, path: bytes, entry: Entry, status: Status, aspects: Aspect) -> None:
         full = join(path, entry.name)
@@ -79,11 +80,13 @@ class Restoration(CatalogueComparison):
         if row.sequence == UNHELD:
             return  # it is sent in any case
         if status is Status.MISSING:
-            self._missing[volume, full] = entry.row
+            self._missing.add(entry.row)
         else:
-            self._different.append(entry.row)
+            self._different.add(entry.row)
 
-    def _is_below_missing(self, key: tuple[int, bytes]) -> bool:
-        volume, path = key
-        above = path.rpartition(b"/")[0]
-        return bool(above) and (volume, above) in self._missing
+    def _put_back(self) -> Iterator[Operation]:
+        for number in sorted(self._missing):
+            row, path = self._catalogue.get(number), self._catalogue.path(number)
+            # What is below another one that is missing comes back, or is lost, with that.
+            if row and path is not None and row.parent not in self._missing:
+                yield Operation(Change.UNSTAGE, row.volume, number, b"", path)

@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 
 from agents.source.copy.catalogue import Catalogue
-from agents.source.copy.catalogue_frames import IS_UNSURE, SENT
+from agents.source.copy.catalogue_frames import IS_OPEN, IS_UNSURE
 from agents.source.copy.channel import Channel, ChannelSettings, SessionLostError
 from agents.source.copy.exclusions import Exclusions
 from agents.source.copy.following import Following
@@ -316,13 +316,24 @@ class SourceSession:
             channel.open(reconciliation.first_sequence)
             if reconciliation.has_lost:
                 self._tracker.give_up()
-            yield channel
+            with _noted_end(catalogue):
+                yield channel
         finally:
             with self._lock:
                 self._channel = None
             channel.close()
-            catalogue.set_fact(SENT, max(catalogue.fact(SENT), channel.last_sequence))
             reporter.stop()
+
+
+@contextmanager
+def _noted_end(catalogue: Catalogue) -> Iterator[None]:
+    """Tells a session that was killed, or in which something could not be written down, from others."""
+    try:
+        yield
+    except (MigrationError, SessionLostError):
+        catalogue.set_fact(IS_OPEN, 0)
+        raise
+    catalogue.set_fact(IS_OPEN, 0)
 
 
 def _note_lost(catalogue: Catalogue, lost: set[int], rows: tuple[int, ...]) -> None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from test_continuous_sync import Tracked
+from tracked import Tracked
 from transfer_kit import differences, snapshot
 
 from agents.source.copy.catalogue import Catalogue
@@ -25,16 +25,6 @@ from agents.transfer.entries import EntryKind
 
 pytestmark = pytest.mark.root
 SMALL, LARGE = 100, 3 << 20
-
-
-@pytest.fixture
-def pair(tmp_path: Path) -> Iterator[Tracked]:
-    source, target = tmp_path / "source", tmp_path / "target"
-    source.mkdir()
-    target.mkdir()
-    pair = Tracked(tmp_path, source, target)
-    yield pair
-    pair.close()
 
 
 def copy_at_rest(pair: Tracked) -> None:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import os
 import shutil
+import sqlite3
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from transfer_kit import Pair, differences, set_flags, snapshot
 
-from agents.source.copy.catalogue_frames import BOOT
+from agents.source.copy.catalogue import Catalogue
+from agents.source.copy.catalogue_frames import AFTER_REBOOT, BOOT, IS_OPEN, IS_UNSURE
 from agents.source.copy.restore import Restoration
+from agents.source.copy.sender import Output
 from agents.transfer.entries import Entry, EntryKind, encode_group
 from agents.transfer.verification import RESULT, Status
 from contracts.errors.code import MigrationError
@@ -42,6 +45,9 @@ def forget_a_round(pair: Pair, change: Callable[[Path], object]) -> None:
     shutil.rmtree(state)
     (pair.folder / "before").rename(state)
     pair.source = pair.new_source()
+    with pair.source._catalogue() as catalogue:
+        # Committed when the round began.
+        catalogue.set_fact(IS_OPEN, 1)
 
 
 def compare_after(pair: Pair) -> None:
@@ -129,8 +135,6 @@ def test_chunk_that_is_on_its_way_is_noted_before(pair: Pair, monkeypatch: pytes
         with open(source / "large", "r+b") as file:
             file.write(b"2")
 
-    from agents.source.copy.sender import Output
-
     send = Output.send
 
     def copy_and_send(self: Output, *values: object, **options: object) -> None:
@@ -205,3 +209,28 @@ def test_verdict_is_refused(pair: Pair, is_running: bool, status: Status, row: i
         restoration._is_running = is_running
         with pytest.raises(MigrationError, match=r"SMS\.TRANSFER\.PROTOCOL"):
             restoration.take_result(b"".join(encode_group(0, b"", [entry])))
+
+
+def test_second_kill_does_not_hide_that_the_source_was_without_power(pair: Pair) -> None:
+    pair.source.copy()
+    with pair.source._catalogue() as catalogue:
+        catalogue.be_unsure(AFTER_REBOOT)
+        catalogue.be_unsure()
+        assert catalogue.fact(IS_UNSURE) == AFTER_REBOOT
+
+
+def test_session_that_could_not_write_something_down_is_followed_by_a_comparison(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pair.source.copy()
+    (pair.folder / "source/new").write_bytes(b"2")
+
+    def fail(*_: object, **__: object) -> None:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    monkeypatch.setattr(Catalogue, "record", fail)
+    with pytest.raises(sqlite3.OperationalError):
+        pair.source.sync(1)
+    monkeypatch.undo()
+    (pair.folder / "source/new").unlink()
+    compare_after(pair)
