@@ -44,7 +44,7 @@ def cost_of(facts: TaskFacts, prices: PriceList, *, now: datetime) -> TaskCost:
         project_id=facts.project_id,
         phase=facts.phase,
         as_of=now,
-        is_final=facts.ended_at is not None,
+        is_final=facts.ended_at is not None and _are_gone(facts),
         currency=prices.currency,
         amount=total(items),
         items=items,
@@ -123,6 +123,12 @@ def _item(what: str, quantity: Decimal, unit: str, unit_price: Decimal, *, note:
             "note": note,
         }
     )
+
+
+def _are_gone(facts: TaskFacts) -> bool:
+    """Whether the end of every volume is known: the target's word may come after the task's, with an earlier time."""
+    last = max((volume.attached_at for volume in facts.attachments), default=None)
+    return last is None or any(at >= last for at in facts.releases)
 
 
 def _gb_hours(facts: TaskFacts, volume: Attachment, now: datetime) -> Decimal:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -76,15 +76,31 @@ class User:
                     return
                 await asyncio.sleep(0.05)
 
-    async def cost(self, task_id: str, *, phase: str = "", volumes: Decimal | None = None) -> TaskCost:
-        """The cost, once metering has heard of this phase, or of so many GB-hours."""
+    async def cost(self, task_id: str, is_reached: Callable[[TaskCost], bool]) -> TaskCost:
+        """The cost, once metering has heard of all that makes it so."""
         async with asyncio.timeout(15):
             while True:
                 with suppress(MigrationError):  # until the first event has come
                     details = await self.ask("show", ShowTaskCost(task_id=task_id), TaskCostDetails)
-                    if details.cost.phase == phase or details.cost.items[0].quantity == volumes:
+                    if is_reached(details.cost):
                         return details.cost
                 await asyncio.sleep(0.05)
+
+
+def in_phase(phase: Phase) -> Callable[[TaskCost], bool]:
+    return lambda cost: cost.phase == phase
+
+
+def with_points(number: int) -> Callable[[TaskCost], bool]:
+    return lambda cost: cost.items[1].quantity == number
+
+
+def is_final(cost: TaskCost) -> bool:
+    return cost.is_final
+
+
+def has_400_gb_hours(cost: TaskCost) -> bool:
+    return cost.items[0].quantity == 400 and cost.project_id == "p1"
 
 
 def metering_settings(bench: Bench, **changed: object) -> MeteringSettings:
@@ -125,14 +141,15 @@ async def check_a_saga_is_metered(bench: Bench, settings: MeteringSettings) -> N
         task_id = await create_task(user)
         await user.task(TaskAction.START, task_id)
         await user.phase(task_id, Phase.LAUNCHED)
-        running = await user.cost(task_id, phase="LAUNCHED")
+        running = await user.cost(task_id, in_phase(Phase.LAUNCHED))
         await user.task(TaskAction.CUTOVER, task_id)
         await asyncio.sleep(0.2)
         await user.phase(task_id, Phase.LAUNCHED)
+        await user.cost(task_id, with_points(2))
         await user.task(TaskAction.FINISH, task_id)
         await user.phase(task_id, Phase.FINISHED)
-        final = await user.cost(task_id, phase="FINISHED")
-        later = await user.cost(task_id, phase="FINISHED")
+        final = await user.cost(task_id, is_final)
+        later = await user.cost(task_id, is_final)
         listed = await user.ask("list", ListCosts(), CostList)
         said = []
         while not said or not said[-1].cost.is_final:
@@ -219,11 +236,11 @@ async def test_the_overviews_volume_costs_0_196_from_events_in_reverse_and_twice
     async with bench.running("test", collections=[SAID]) as test:
         async with bench.running(metering_settings(bench), wire, COLLECTIONS):
             await say(test, "default", *events, *events)
-            cost = await User(test.bus).cost("t1", volumes=Decimal(400))
+            cost = await User(test.bus).cost("t1", has_400_gb_hours)
         # Another process over the same store, with prices that its file does not change.
         async with bench.running(metering_settings(bench), wire, COLLECTIONS):
             await say(test, "default", *events)
-            again = await User(test.bus).cost("t1", volumes=Decimal(400))
+            again = await User(test.bus).cost("t1", has_400_gb_hours)
             of_project = await User(test.bus).ask("list", ListCosts(project_id="p1"), CostList)
             with pytest.raises(MigrationError) as foreign:
                 await User(test.bus, "other").ask("show", ShowTaskCost(task_id="t1"), TaskCostDetails)
@@ -241,11 +258,11 @@ async def test_prices_hold_for_tasks_that_are_created_after_them(bench: Bench) -
         user = User(test.bus)
         async with bench.running(metering_settings(bench), wire, COLLECTIONS):
             await say(test, "default", ("task", "t1", "created", created))
-            before = await user.cost("t1", phase="READY")
+            before = await user.cost("t1", in_phase(Phase.READY))
             shown = await user.ask("set-prices", SetPrices(idempotency_key="p1", prices=OWN), Prices)
             await say(test, "default", ("task", "t2", "created", later))
-            after = await user.cost("t2", phase="READY")
-            still = await user.cost("t1", phase="READY")
+            after = await user.cost("t2", in_phase(Phase.READY))
+            still = await user.cost("t1", in_phase(Phase.READY))
             listed = await user.ask("list", ListCosts(), CostList)
             other = await User(test.bus, "other").ask("show-prices", ShowPrices(), Prices)
             reset = await user.ask("set-prices", SetPrices(idempotency_key="p2", prices=None), Prices)
@@ -254,7 +271,7 @@ async def test_prices_hold_for_tasks_that_are_created_after_them(bench: Bench) -
         settings = MeteringSettings.model_validate(metering_settings(bench).model_dump() | {"price_file": str(changed)})
         async with bench.running(settings, wire, COLLECTIONS):
             newest = await user.ask("show-prices", ShowPrices(), Prices)
-            kept = await user.cost("t1", phase="READY")
+            kept = await user.cost("t1", in_phase(Phase.READY))
     assert (before.currency, after.currency, still.currency, kept.currency) == ("CNY", "EUR", "CNY", "CNY")
     assert [(one.task_id, one.currency) for one in listed.tasks] == [("t1", "CNY"), ("t2", "EUR")]
     assert shown.is_own

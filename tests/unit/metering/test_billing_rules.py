@@ -44,6 +44,9 @@ def changed(version: int, before: Phase, after: Phase) -> TaskChanged:
     return TaskChanged(task_id="t1", server_id="s1", version=version, event="e", from_phase=before, to_phase=after)
 
 
+FINISH = changed(8, Phase.LAUNCHED, Phase.FINISHED)
+
+
 def with_volume(*, used_bytes: int = 0, size_bytes: int = 40 * GB) -> TaskFacts:
     created = TaskCreated(task_id="t1", server_id="s1", source_used_bytes=used_bytes, project_id="p1")
     facts = merge.with_creation(TaskFacts(task_id="t1"), created, NOON)
@@ -134,9 +137,19 @@ def test_a_running_task_costs_until_now_and_an_ended_one_no_more() -> None:
     facts = with_volume()
     assert str(cost_of(facts, PRICES, now=NOON + hours(1)).amount) == "0.0196"
     assert not cost_of(facts, PRICES, now=NOON + hours(1)).is_final
-    ended = merge.with_transition(facts, changed(8, Phase.LAUNCHED, Phase.FINISHED), NOON + hours(5))
+    ended = merge.with_transition(merge.with_release(facts, NOON + hours(5)), FINISH, NOON + hours(6))
     cost = cost_of(ended, PRICES, now=NOON + hours(50))
     assert (cost.is_final, str(cost.amount)) == (True, "0.098")
+
+
+def test_a_cost_is_final_when_the_end_of_the_volume_is_known_too() -> None:
+    ended = merge.with_transition(with_volume(), FINISH, NOON + hours(5))
+    cost = cost_of(ended, PRICES, now=NOON + hours(50))
+    assert (cost.is_final, str(cost.amount)) == (False, "0.098")
+    released = merge.with_release(ended, NOON + hours(4))
+    cost = cost_of(released, PRICES, now=NOON + hours(50))
+    assert (cost.is_final, str(cost.amount)) == (True, "0.0784")
+    assert cost_of(merge.with_transition(TaskFacts(task_id="t1"), FINISH, NOON), PRICES, now=NOON).is_final
 
 
 def test_a_volume_that_was_lost_is_billed_until_then_and_its_successor_from_its_own_start() -> None:
