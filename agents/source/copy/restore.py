@@ -15,7 +15,7 @@ from agents.source.copy.channel import ORDER_STREAM, Channel
 from agents.source.copy.compare import CatalogueComparison
 from agents.source.copy.exclusions import Exclusions
 from agents.source.copy.restructure import MAX_OPERATIONS
-from agents.source.copy.rows import UNHELD, Row
+from agents.source.copy.rows import UNHELD, Row, root_row
 from agents.transfer.entries import Entry
 from agents.transfer.frames import Kind, protocol_error
 from agents.transfer.paths import join
@@ -45,9 +45,15 @@ class Restoration(CatalogueComparison):
 
         Raises MigrationError, SessionLostError.
         """
+        # Of a volume without a root nothing was written down, but something may have been sent.
+        unknown = [index for index in self._volumes if self._catalogue.root(index) is None]
+        roots = [root_row(self._catalogue.new_row(), index) for index in unknown]
+        self._catalogue.put(roots)
         self._is_running = True
         self._send_all(channel)
         self._is_running = False
+        for root in roots:
+            self._catalogue.forget(root.row)
         self._catalogue.doubt(self._different)
         if self._catalogue.fact(IS_UNSURE) == AFTER_REBOOT:
             # Which chunks of a large file were on their way was noted, but not on disk.

@@ -90,6 +90,11 @@ class Row:
         self.is_racy = state.st_ctime_ns > read_at_ns - RACY_NS
 
 
+def root_row(number: int, volume: int) -> Row:
+    """The root directory of a volume of which nothing is known."""
+    return Row(number, 0, volume, b"", EntryKind.DIRECTORY, 0)
+
+
 @dataclass(frozen=True, slots=True)
 class ChunkRow:
     """Block hashes of a chunk of a large file; none exists for a chunk of zeros in a complete file."""

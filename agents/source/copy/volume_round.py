@@ -7,11 +7,10 @@ import time
 from agents.source.copy.channel import ORDER_STREAM
 from agents.source.copy.finish_round import finish_directories, finish_links
 from agents.source.copy.round_context import RoundContext
-from agents.source.copy.rows import Row
+from agents.source.copy.rows import Row, root_row
 from agents.source.copy.tracked_walk import TrackedWalk
 from agents.source.copy.visit import DirectoryVisitor
 from agents.source.tracking.changes import Changes
-from agents.transfer.entries import EntryKind
 from agents.transfer.frames import Kind
 
 
@@ -51,10 +50,7 @@ class VolumeRound:
 
     def _root_row(self) -> Row:
         volume = self._context.volume.index
-        root = self._catalogue.root(volume)
-        if root is None:
-            root = Row(self._catalogue.new_row(), 0, volume, b"", EntryKind.DIRECTORY, 0)
-        return root
+        return self._catalogue.root(volume) or root_row(self._catalogue.new_row(), volume)
 
     def _remove_unreadable(self) -> None:
         """Take away files of which only a part could be read: part of a file must not pass for all of it."""

@@ -15,6 +15,7 @@ from agents.source.copy.catalogue import Catalogue
 from agents.source.copy.catalogue_frames import AFTER_REBOOT, BOOT, IS_OPEN, IS_UNSURE
 from agents.source.copy.restore import Restoration
 from agents.source.copy.sender import Output
+from agents.source.copy.session import SourceSession
 from agents.transfer.entries import Entry, EntryKind, encode_group
 from agents.transfer.verification import RESULT, Status
 from contracts.errors.code import MigrationError
@@ -127,14 +128,11 @@ def test_large_file_is_sent_again_as_a_whole_only_if_the_source_has_been_without
     compare_after(pair)
 
 
-def test_chunk_that_is_on_its_way_is_noted_before(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
-    pair.source.copy()
+def killed_at_the_first_send(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch, work: Callable[[SourceSession], object]
+) -> None:
+    """What a source does, and a new source that knows only what was committed when the first frame was sent."""
     state, killed = pair.folder / "source-state", pair.folder / "killed"
-
-    def change(source: Path) -> None:
-        with open(source / "large", "r+b") as file:
-            file.write(b"2")
-
     send = Output.send
 
     def copy_and_send(self: Output, *values: object, **options: object) -> None:
@@ -143,16 +141,33 @@ def test_chunk_that_is_on_its_way_is_noted_before(pair: Pair, monkeypatch: pytes
         send(self, *values, **options)
 
     monkeypatch.setattr(Output, "send", copy_and_send)
-    change(pair.folder / "source")
-    pair.source.sync(1)
+    work(pair.source)
     monkeypatch.undo()
     shutil.rmtree(state)
     killed.rename(state)
     pair.source = pair.new_source()
+
+
+def test_chunk_that_is_on_its_way_is_noted_before(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    pair.source.copy()
+    with open(pair.folder / "source/large", "r+b") as file:
+        file.write(b"2")
+    killed_at_the_first_send(pair, monkeypatch, lambda source: source.sync(1))
     (pair.folder / "source/large").write_bytes(b"1" * LARGE)
     summary = pair.source.sync(2)
     assert differences(snapshot(pair.folder / "source"), snapshot(pair.folder / "target")) == []
     assert summary.bytes_content <= 1 << 20, "only the chunk"
+
+
+def test_copy_that_is_killed_before_its_first_commit_leaves_nothing_on_the_target(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    killed_at_the_first_send(pair, monkeypatch, lambda source: source.copy())
+    with pair.source._catalogue() as catalogue:
+        assert catalogue.root(0) is None
+    shutil.rmtree(pair.folder / "source/folder")
+    pair.source.copy()
+    assert differences(snapshot(pair.folder / "source"), snapshot(pair.folder / "target")) == []
 
 
 def test_source_that_ends_in_order_compares_nothing(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
