@@ -237,8 +237,10 @@ async def test_an_acknowledgement_sent_elsewhere_by_an_agent_changes_no_stream(
     )
     for number, reply in enumerate(tried):
         await agent.client.publish(own, b"{}", reply=reply, headers={"Nats-Msg-Id": f"{enrolled.agent_id}:{number}"})
-    await agent.client.flush()
-    await asyncio.sleep(0.3)
+    expected = {"EVT": before["EVT"], "AGENT": before["AGENT"] + len(tried)}
+    async with asyncio.timeout(5):
+        while (await jetstream.stream_info("AGENT")).state.messages < expected["AGENT"]:
+            await asyncio.sleep(0.02)
     after = {name: (await jetstream.stream_info(name)).state.messages for name in ("EVT", "AGENT")}
-    assert after == {"EVT": before["EVT"], "AGENT": before["AGENT"] + len(tried)}
+    assert after == expected
     await task.close()
