@@ -126,7 +126,7 @@ async def test_a_killed_identity_stops_neither_agents_nor_services(own_bus: Secu
         own_bus.kill_identity()
         started_at = time.monotonic()
         task = await own_bus.service("task")
-        assert time.monotonic() - started_at < 1, "a service does not wait for identity"
+        assert time.monotonic() - started_at < 5, "a service does not wait for identity"
         assert (await command(task, session, DetachReplica(task_id="t1", epoch=1))).failure is None
         assert len(await Results(task, session).take(1)) == 1
         own_bus.kill_server()

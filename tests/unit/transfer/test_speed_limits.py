@@ -161,7 +161,7 @@ def test_a_sender_that_waits_is_let_go_when_the_limit_is_lifted() -> None:
     timer = threading.Timer(0.3, bucket.set_limits, [SpeedLimits()])
     timer.start()
     bucket.take(100_000, lambda: None)
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < 8
 
 
 def test_a_large_frame_goes_in_parts_of_a_twentieth_of_a_second() -> None:
