@@ -46,6 +46,8 @@ IOWeight=10
 WantedBy=multi-user.target
 """
 
+_STOP_S: Final = 20
+
 # kill -s: dash, which is Debian's sh, takes no "--" after a signal's name or number.
 _SCRIPT: Final = f"""\
 #!/bin/sh
@@ -73,16 +75,24 @@ start() {{
     done' >>{SYSV_LOG} 2>&1 </dev/null &
 }}
 
+# Whoever removes or replaces the agent afterwards must not meet it while it ends.
 stop() {{
     is_running || return 0
-    kill -s TERM -- "-$(cat "$pid_file")"
+    group="-$(cat "$pid_file")"
+    kill -s TERM -- "$group"
+    left={_STOP_S}
+    while [ $left -gt 0 ] && kill -s 0 -- "$group" 2>/dev/null; do
+        sleep 1
+        left=$((left - 1))
+    done
+    kill -s KILL -- "$group" 2>/dev/null
     rm -f "$pid_file"
 }}
 
 case "$1" in
     start) start ;;
     stop) stop ;;
-    restart|force-reload) stop; sleep 1; start ;;
+    restart|force-reload) stop; start ;;
     status) is_running ;;
     *) echo "usage: $0 start|stop|restart|status" >&2; exit 2 ;;
 esac

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.servers import free_port
 from tests.unit.transfer.transfer_kit import Authority
 from tests.userland import old_kernel
 
@@ -39,7 +40,7 @@ def test_userland_copies_and_syncs_with_the_system_calls_of_an_old_kernel(tmp_pa
     os.setxattr(source / "large", "user.note", b"kept")
     authority = Authority()
     settings = tmp_path / "settings.json"
-    fields = {"port": 47_322, "state": str(tmp_path / "state"), "source": str(source), "target": str(target)}
+    fields = {"port": free_port(), "state": str(tmp_path / "state"), "source": str(source), "target": str(target)}
     fields |= {f"{role}_tls": authority.leaf(role) for role in ("source", "target")}
     settings.write_text(json.dumps(fields))
     end = [sys.executable, str(RUN_END)]
