@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import ssl
+from contextlib import suppress
 from typing import Final
 
 import nats
@@ -20,6 +21,7 @@ from contracts.login import service_inbox
 from contracts.subjects import host
 
 _logger: Final = logging.getLogger("sms.host")
+_ATTEMPT_S: Final = 30
 _SUBJECT_PREFIX: Final = host("x").removesuffix("x")
 # Replies go to the provisioner's own inbox and nowhere else, whatever a request says.
 _REPLY_PREFIX: Final = f"{service_inbox('target_provisioner')}."
@@ -32,18 +34,23 @@ async def serve(desk: Desk, settings: HostSettings, stop: asyncio.Event) -> None
     async def on_closed() -> None:
         closed.set()
 
-    client = await nats.connect(
-        settings.bus_url.split(","),
-        name="sms-host",
-        tls=_tls(settings),
-        nkeys_seed_str=_seed(settings),
-        inbox_prefix=service_inbox("host"),
-        tls_handshake_first=_tls(settings) is not None,
-        max_reconnect_attempts=-1,
-        reconnect_time_wait=0.5,
-        closed_cb=on_closed,
-        error_cb=_on_error,
-    )
+    client = None
+    while client is None:
+        # It tries for ever, but a TLS handshake that took too long leaves it waiting for what asyncio never reports.
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_ATTEMPT_S):
+                client = await nats.connect(
+                    settings.bus_url.split(","),
+                    name="sms-host",
+                    tls=_tls(settings),
+                    nkeys_seed_str=_seed(settings),
+                    inbox_prefix=service_inbox("host"),
+                    tls_handshake_first=_tls(settings) is not None,
+                    max_reconnect_attempts=-1,
+                    reconnect_time_wait=0.5,
+                    closed_cb=on_closed,
+                    error_cb=_on_error,
+                )
     running: set[asyncio.Task[None]] = set()
 
     async def receive(message: Msg) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import ssl
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -23,6 +24,7 @@ _CONNECT_TIMEOUT_S: Final = 12
 # A dead peer is noticed after two unanswered pings: "stalled" within 20 s.
 _PING_INTERVAL_S: Final = 8
 _UNANSWERED_PINGS: Final = 2
+_CLOSE_TIMEOUT_S: Final = 5
 _DENIED: Final = "authorization violation"
 
 
@@ -99,15 +101,26 @@ async def open_connection(
     except NoServersError as error:
         raise UnreachableError("no server answers") from error
     except NatsError as error:
-        await client.close()
+        await close_connection(client)
         if _DENIED in str(error).lower():
             raise DeniedError from error
         raise UnreachableError(str(error)) from error
     except (OSError, TimeoutError) as error:
-        await client.close()
+        await close_connection(client)
         raise UnreachableError(type(error).__name__) from error
     if not client.is_connected:
         # The client takes an end of the stream for a login that went well.
-        await client.close()
+        await close_connection(client)
         raise UnreachableError("the bus has closed the connection during the login")
     return client
+
+
+async def close_connection(client: Client) -> None:
+    """Give a connection up, whatever state it is in.
+
+    The client waits without limit: for the end of a connection whose TLS handshake took too long, which asyncio never
+    reports (Python 3.11), and for room in the buffer of one whose other end is dead.
+    """
+    with suppress(TimeoutError, NatsError, OSError):
+        async with asyncio.timeout(_CLOSE_TIMEOUT_S):
+            await client.close()

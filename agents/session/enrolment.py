@@ -8,7 +8,7 @@ from typing import Final
 from nats.errors import Error as NatsError
 from pydantic import ValidationError
 
-from agents.session.connection import BusAddress, UnreachableError, open_connection
+from agents.session.connection import BusAddress, UnreachableError, close_connection, open_connection
 from agents.session.credential import Credential
 from contracts.envelope import Envelope
 from contracts.errors import MigrationError
@@ -55,4 +55,4 @@ async def enrol_with(address: BusAddress, credential: Credential, request: Enrol
     except (ValueError, ValidationError) as error:
         raise UnreachableError("the answer to the enrolment cannot be read") from error
     finally:
-        await client.close()
+        await close_connection(client)

@@ -18,7 +18,14 @@ from nats.errors import Error as NatsError
 
 from agents.session.agent_log import LogSender
 from agents.session.commands import CommandDesk, Verb
-from agents.session.connection import BusAddress, DeniedError, UnreachableError, open_connection, trusting
+from agents.session.connection import (
+    BusAddress,
+    DeniedError,
+    UnreachableError,
+    close_connection,
+    open_connection,
+    trusting,
+)
 from agents.session.credential import Credential
 from agents.session.enrolment import enrol_with
 from agents.session.own_key import OwnKey
@@ -259,7 +266,7 @@ class AgentSession:
             for task in work:
                 task.cancel()
             await asyncio.gather(*work, return_exceptions=True)
-            await client.close()
+            await close_connection(client)
         _logger.warning("the connection to the bus has ended")
         return True
 

@@ -25,6 +25,7 @@ from shared.bus.connection import Subscription, make_broker, subscribe_durable
 from shared.bus.consumers import consumer_config, durable_name, ensure_consumer
 from shared.bus.core import CoreSubscription, Receive
 from shared.bus.durable import DurableReceiver
+from shared.bus.patience import connected_at_last
 from shared.bus.reading import (
     M,
     UnknownTypeError,
@@ -237,14 +238,18 @@ class ServiceBus:
 
     async def connect(self) -> None:
         """Connect, trying for ever, and see to the streams."""
-        self._broker = make_broker(
-            self._settings,
-            on_error=self._on_error,
-            on_disconnected=self._on_disconnected,
-            on_reconnected=self._on_reconnected,
-            on_closed=self._on_closed,
-        )
-        await self._broker.connect()
+
+        async def connect() -> None:
+            self._broker = make_broker(
+                self._settings,
+                on_error=self._on_error,
+                on_disconnected=self._on_disconnected,
+                on_reconnected=self._on_reconnected,
+                on_closed=self._on_closed,
+            )
+            await self._broker.connect()
+
+        await connected_at_last(connect)
         log("bus connected", bus_url=self._settings.bus_url)
         await ensure_streams(self.jetstream, max_bytes=self._settings.stream_max_bytes)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import ssl
+from collections.abc import Awaitable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import nats
 from nats.aio.client import Client
 
 from contracts.login import service_inbox
+from shared.bus.patience import connected_at_last
 from shared.telemetry import log
 
 
@@ -36,17 +38,20 @@ async def connect(address: BusAddress, *, user: str, seed_file: Path, closed: as
     async def on_closed() -> None:
         closed.set()
 
-    return await nats.connect(
-        servers=list(address.servers),
-        name=user,
-        tls=context,
-        tls_handshake_first=context is not None,
-        nkeys_seed=str(seed_file),
-        inbox_prefix=service_inbox(user),
-        max_reconnect_attempts=-1,
-        reconnect_time_wait=1,
-        ping_interval=10,
-        max_outstanding_pings=2,
-        error_cb=on_error,
-        closed_cb=on_closed,
-    )
+    def log_in() -> Awaitable[Client]:
+        return nats.connect(
+            servers=list(address.servers),
+            name=user,
+            tls=context,
+            tls_handshake_first=context is not None,
+            nkeys_seed=str(seed_file),
+            inbox_prefix=service_inbox(user),
+            max_reconnect_attempts=-1,
+            reconnect_time_wait=1,
+            ping_interval=10,
+            max_outstanding_pings=2,
+            error_cb=on_error,
+            closed_cb=on_closed,
+        )
+
+    return await connected_at_last(log_in)
