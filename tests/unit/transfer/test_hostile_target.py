@@ -34,12 +34,12 @@ HELLO = Hello(task_id=TASK, role="target", plan_digest=plan_digest({0: "/"}))
 
 @dataclass
 class Target:
-    """reply: what answers the hello, "GOOD" for what a true target says. speak: called once with the control connection
-    when all connections are up and the first frame has arrived."""
+    """reply: what answers the hello, None for what a true target says. speak: called with the control connection and
+    the sequence of each frame of a kind. waits_for: that kind, None for all."""
 
     reply: bytes | None = None
     speak: Callable[[Connection, int], None] = lambda *_: None
-    waits_for: Kind = Kind.BATCH
+    waits_for: Kind | None = Kind.BATCH
 
     def start(self, authority: Authority) -> tuple[str, int]:
         self._tls = target_context(**authority.leaf("target"))
@@ -76,7 +76,7 @@ class Target:
         connection.set_timeout(None)
         while True:
             frame = connection.receive()
-            if frame.kind is self.waits_for:
+            if self.waits_for in (frame.kind, None):
                 self.speak(self._control, frame.sequence)
             elif self.waits_for is not Kind.BATCH:
                 # As a true one would: what is verified has been copied before.
