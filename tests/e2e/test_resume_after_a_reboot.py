@@ -27,8 +27,9 @@ pytestmark = [pytest.mark.root, pytest.mark.boot, pytest.mark.long, pytest.mark.
 MIB = 1 << 20
 BULK_MIB = 260
 ALLOWED_BYTES = 64 * MIB
-# Slow enough for a machine that is emulated, and for a copy that is found in its middle.
-RATE = "80M"
+# Slow enough for a machine that is emulated, and for a copy that is still on when that has come to stop what runs: at
+# 80 Mbit/s it had ended before.
+RATE = "30M"
 
 
 @pytest.fixture(scope="module")
