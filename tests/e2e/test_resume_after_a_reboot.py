@@ -27,9 +27,9 @@ pytestmark = [pytest.mark.root, pytest.mark.boot, pytest.mark.long, pytest.mark.
 MIB = 1 << 20
 BULK_MIB = 260
 ALLOWED_BYTES = 64 * MIB
-# Slow enough for a machine that is emulated, and for a copy that is still on when that has come to stop what runs: at
-# 80 Mbit/s it had ended before.
-RATE = "30M"
+# Slow enough for a copy that is still on when an emulated machine has come to stop what runs, which took it a minute; it
+# copies at 25 Mbit/s by itself.
+RATE = "10M"
 
 
 @pytest.fixture(scope="module")
