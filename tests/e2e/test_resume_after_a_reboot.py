@@ -27,8 +27,8 @@ pytestmark = [pytest.mark.root, pytest.mark.boot, pytest.mark.long, pytest.mark.
 MIB = 1 << 20
 BULK_MIB = 260
 ALLOWED_BYTES = 64 * MIB
-# Slow enough for a copy that is still on when an emulated machine has come to stop what runs, which took it a minute; it
-# copies at 25 Mbit/s by itself.
+# An emulated machine copies at 25 Mbit/s by itself, and has taken a minute until it stopped what runs: the copy must
+# still be on then.
 RATE = "10M"
 
 
