@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import ssl
-from contextlib import suppress
 from typing import Final
 
 import nats
@@ -37,7 +36,7 @@ async def serve(desk: Desk, settings: HostSettings, stop: asyncio.Event) -> None
     client = None
     while client is None:
         # It tries for ever, but a TLS handshake that took too long leaves it waiting for what asyncio never reports.
-        with suppress(TimeoutError):
+        try:
             async with asyncio.timeout(_ATTEMPT_S):
                 client = await nats.connect(
                     settings.bus_url.split(","),
@@ -51,6 +50,8 @@ async def serve(desk: Desk, settings: HostSettings, stop: asyncio.Event) -> None
                     closed_cb=on_closed,
                     error_cb=_on_error,
                 )
+        except TimeoutError:
+            _logger.warning("no connection to the bus yet, after %d s", _ATTEMPT_S)
     running: set[asyncio.Task[None]] = set()
 
     async def receive(message: Msg) -> None:

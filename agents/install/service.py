@@ -46,6 +46,7 @@ IOWeight=10
 WantedBy=multi-user.target
 """
 
+# For an agent in the middle of a copy to note what it has sent; systemd gives it 90 s.
 _STOP_S: Final = 20
 
 # kill -s: dash, which is Debian's sh, takes no "--" after a signal's name or number.

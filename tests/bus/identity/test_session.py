@@ -3,39 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from nats.aio.client import Client
 
-import agents.session.connection
 import agents.session.session
-import shared.bus.patience
 from agents.session import AgentSession, Credential
 from agents.session.connection import UnreachableError
 from contracts.errors import MigrationError
 from contracts.errors.agent import STATUS_TOO_LARGE
 from contracts.messages.agent import AgentHeartbeat, AgentResult, CopyVolumes, DetachReplica, ForgetTask, StopWork
 from contracts.subjects import agent_command
-from shared.bus import ServiceBus
-from shared.settings import ServiceSettings
-from tests.bus.conftest import eventually
 from tests.bus.identity.secure_bus import SecureBus
 from tests.bus.identity.sessions import Results, access_key, command, connected, session_of
-
-
-@contextmanager
-def halted(bus: SecureBus) -> Iterator[None]:
-    """The system accepts connections for the bus, and the bus says nothing."""
-    assert bus.server is not None
-    bus.server.send_signal(signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        bus.server.send_signal(signal.SIGCONT)
 
 
 async def test_an_agent_with_an_access_key_enrols_and_reports(bus: SecureBus, tmp_path: Path) -> None:
@@ -88,43 +69,6 @@ async def test_a_wrong_secret_key_ends_with_a_code_that_tells_what_to_check(bus:
     assert "clock" in caught.value.failure.remedy
     assert "wrong" not in str(caught.value)
     await session.stop()
-
-
-async def test_an_agent_comes_back_after_a_handshake_that_took_too_long(
-    own_bus: SecureBus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    async with connected(session_of(own_bus, tmp_path / "agent", await access_key(own_bus))):
-        pass
-    monkeypatch.setattr(agents.session.connection, "_CONNECT_TIMEOUT_S", 0.3)
-    monkeypatch.setattr(agents.session.connection, "_CLOSE_TIMEOUT_S", 0.3)
-    with halted(own_bus):
-        session = session_of(own_bus, tmp_path / "agent", None)
-        await session.start()
-        await eventually(lambda: caplog.text.count("cannot be reached") >= 2)
-    monkeypatch.undo()
-    await asyncio.wait_for(session.wait_connected(), 60)
-    await session.stop()
-
-
-async def test_a_service_comes_after_a_handshake_that_took_too_long(
-    own_bus: SecureBus, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    # The client waits for 2 s for a handshake.
-    monkeypatch.setattr(shared.bus.patience, "_ATTEMPT_S", 3.0)
-    settings = ServiceSettings(
-        service_name="registry",
-        bus_url=own_bus.files.url,
-        bus_ca_file=own_bus.files.ca_file,
-        bus_seed_file=own_bus.files.seed_file("registry"),
-        store_url="sqlite:///:memory:",
-    )
-    bus = ServiceBus(settings)
-    with halted(own_bus):
-        connecting = asyncio.create_task(bus.connect())
-        await eventually(lambda: "no connection to the bus yet" in caplog.text)
-    await asyncio.wait_for(connecting, 60)
-    assert bus.is_connected
-    await bus.stop()
 
 
 async def test_a_session_ends_although_the_client_swallows_the_first_cancellation(

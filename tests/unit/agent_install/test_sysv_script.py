@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -36,13 +40,21 @@ def script(folder: Path, program: str) -> Path:
     return folder / "script"
 
 
-def running(path: Path) -> None:
+@contextmanager
+def running(path: Path) -> Iterator[int]:
+    """The process group of what the script has started; none of it is left afterwards."""
     unpacked = path.parent / Path(UNPACK_FOLDER).name / "unpacked"
     subprocess.run([path, "start"], check=True)
     deadline = time.monotonic() + 20
     while not unpacked.exists() and time.monotonic() < deadline:
         time.sleep(0.05)
-    assert subprocess.run([path, "status"]).returncode == 0
+    group = int((path.parent / "sms-agent.pid").read_text())
+    try:
+        assert subprocess.run([path, "status"]).returncode == 0
+        yield group
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(group, signal.SIGKILL)
 
 
 def is_alive(group: int) -> bool:
@@ -52,14 +64,13 @@ def is_alive(group: int) -> bool:
 @pytest.mark.parametrize("program", [SLOW, DEAF], ids=["slow", "deaf"])
 def test_stop_returns_when_the_agent_has_ended(tmp_path: Path, program: str) -> None:
     path = script(tmp_path, program)
-    running(path)
-    group = int((tmp_path / "sms-agent.pid").read_text())
-    subprocess.run([path, "stop"], check=True)
-    # Who was killed may still be on its way out.
-    deadline = time.monotonic() + (5 if program == DEAF else 0)
-    while is_alive(group) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert not is_alive(group)
+    with running(path) as group:
+        subprocess.run([path, "stop"], check=True)
+        # Who was killed may still be on its way out.
+        deadline = time.monotonic() + (5 if program == DEAF else 0)
+        while is_alive(group) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert not is_alive(group)
     assert (tmp_path / Path(UNPACK_FOLDER).name / "unpacked").exists() == (program == DEAF)
     assert subprocess.run([path, "status"]).returncode != 0
     assert subprocess.run([path, "stop"]).returncode == 0
