@@ -48,6 +48,8 @@ struct extended_flags {
 #define FARTHEST_S 9223372035
 
 enum { NAMES_BYTES = 4096 };
+/* Files whose contents are on their way from the disk while one is read. */
+enum { AHEAD = 16 };
 
 static int is_unsupported(int error)
 {
@@ -161,13 +163,28 @@ static int take(int file, char *buffer, int64_t room, int64_t most, struct readi
     return 1;
 }
 
+/* Opens the next file and has the kernel begin to read it. Returns the name after it. */
+static const char *begin(int directory, const char *name, int64_t most, int *file)
+{
+    *file = openat(directory, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC | O_NOATIME);
+    if (*file >= 0)
+        posix_fadvise(*file, 0, most, POSIX_FADV_WILLNEED);
+    return name + strlen(name) + 1;
+}
+
 /* Reads the files of a directory whose names, each with its NUL, stand in names. most: the size of the largest. */
 void sms_read_files(int directory, const char *names, int count, char *buffer, int64_t room, int64_t most,
                     struct reading *readings)
 {
-    for (int number = 0; number < count; number++, names += strlen(names) + 1) {
+    int files[AHEAD];
+    int begun = 0;
+
+    for (int number = 0; number < count; number++) {
         struct reading *reading = &readings[number];
-        int file = openat(directory, names, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC | O_NOATIME);
+
+        for (; begun < count && begun < number + AHEAD; begun++)
+            names = begin(directory, names, most, &files[begun % AHEAD]);
+        int file = files[number % AHEAD];
 
         reading->is_taken = 0;
         if (file < 0)

@@ -93,6 +93,19 @@ def test_what_is_out_of_the_ordinary_is_left_to_the_interpreter(tmp_path: Path) 
     assert bytes(found[b"plain"].entry.data) == b"contents"
 
 
+def test_more_files_than_are_begun_at_once_are_each_read_and_closed(tmp_path: Path) -> None:
+    names = [b"%03d" % number for number in range(100)]
+    for name in names[::3] + names[1::3]:
+        tmp_path.joinpath(name.decode()).write_bytes(name * int(name))
+    open_before = len(os.listdir("/proc/self/fd"))
+    found = read(tmp_path, names)
+    assert len(os.listdir("/proc/self/fd")) == open_before
+    for number, name in enumerate(names):
+        reading = found[name]
+        assert (reading is None) == (number % 3 == 2), name
+        assert reading is None or bytes(reading.entry.data) == name * number
+
+
 def test_reading_leaves_the_access_time(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"contents")
     os.utime(tmp_path / "file", ns=(1, TIME_NS))
