@@ -49,6 +49,9 @@ class Target:
         return self._listener.getsockname()[:2]
 
     def stop(self) -> None:
+        # Closing alone does not wake who waits in accept, and leaves him the next connection.
+        with contextlib.suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
         for connection in self._open:
             connection.close()
