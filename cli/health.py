@@ -26,6 +26,7 @@ from contracts.errors.cli import BUS_UNREACHABLE
 from contracts.login import service_inbox
 from contracts.messages.reply import HealthReply, HealthRequest
 from contracts.permissions import HEALTH_USER
+from shared.bus.closing import close_client
 
 _CONNECT_TIMEOUT_S: Final = 5
 
@@ -80,7 +81,7 @@ async def connect(folder: DataFolder) -> AsyncIterator[HealthClient]:
     try:
         yield HealthClient(connection, installation.account)
     finally:
-        await connection.close()
+        await close_client(connection)
 
 
 async def _ignore(_error: Exception) -> None:

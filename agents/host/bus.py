@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import ssl
+from contextlib import suppress
 from typing import Final
 
 import nats
@@ -14,6 +15,7 @@ from nats.errors import Error as NatsError
 
 from agents.host.desk import Desk
 from agents.host.settings import HostSettings
+from agents.session.connection import close_connection
 from contracts.base import Message
 from contracts.envelope import Envelope
 from contracts.login import service_inbox
@@ -21,24 +23,57 @@ from contracts.subjects import host
 
 _logger: Final = logging.getLogger("sms.host")
 _ATTEMPT_S: Final = 30
+_DRAIN_S: Final = 3
+_CANCEL_AGAIN_S: Final = 1.0
 _SUBJECT_PREFIX: Final = host("x").removesuffix("x")
 # Replies go to the provisioner's own inbox and nowhere else, whatever a request says.
 _REPLY_PREFIX: Final = f"{service_inbox('target_provisioner')}."
 
 
 async def serve(desk: Desk, settings: HostSettings, stop: asyncio.Event) -> None:
-    """Answer requests until stop is set. Returns early when the connection is closed for good."""
+    """Answer requests until stop is set, also while there is no connection yet. Returns early when the connection is
+    closed for good."""
     closed = asyncio.Event()
+    stopping = asyncio.create_task(stop.wait(), name="host-stop")
+    connecting = asyncio.create_task(_connect(settings, closed), name="host-connect")
+    await asyncio.wait([connecting, stopping], return_when=asyncio.FIRST_COMPLETED)
+    if not connecting.done():
+        # asyncio.wait_for, by which the bus's client waits, swallows a cancellation now and then (until Python 3.12).
+        while not connecting.done():
+            connecting.cancel()
+            await asyncio.wait([connecting], timeout=_CANCEL_AGAIN_S)
+        return
+    client = connecting.result()
+    running: set[asyncio.Task[None]] = set()
 
+    async def receive(message: Msg) -> None:
+        task = asyncio.create_task(_reply(client, desk, message))
+        running.add(task)
+        task.add_done_callback(running.discard)
+
+    await client.subscribe(f"{_SUBJECT_PREFIX}*", cb=receive)
+    _logger.info("host agent serves")
+    ended = asyncio.create_task(closed.wait(), name="host-connection-end")
+    await asyncio.wait([stopping, ended], return_when=asyncio.FIRST_COMPLETED)
+    for wait in (stopping, ended):
+        wait.cancel()
+    # A drain without a connection raises.
+    if client.is_connected:
+        with suppress(TimeoutError, NatsError, OSError):
+            async with asyncio.timeout(_DRAIN_S):
+                await client.drain()
+    await close_connection(client)
+
+
+async def _connect(settings: HostSettings, closed: asyncio.Event) -> Client:
     async def on_closed() -> None:
         closed.set()
 
-    client = None
-    while client is None:
+    while True:
         # It tries for ever, but a TLS handshake that took too long leaves it waiting for what asyncio never reports.
         try:
             async with asyncio.timeout(_ATTEMPT_S):
-                client = await nats.connect(
+                return await nats.connect(
                     settings.bus_url.split(","),
                     name="sms-host",
                     tls=_tls(settings),
@@ -52,21 +87,6 @@ async def serve(desk: Desk, settings: HostSettings, stop: asyncio.Event) -> None
                 )
         except TimeoutError:
             _logger.warning("no connection to the bus yet, after %d s", _ATTEMPT_S)
-    running: set[asyncio.Task[None]] = set()
-
-    async def receive(message: Msg) -> None:
-        task = asyncio.create_task(_reply(client, desk, message))
-        running.add(task)
-        task.add_done_callback(running.discard)
-
-    await client.subscribe(f"{_SUBJECT_PREFIX}*", cb=receive)
-    _logger.info("host agent serves")
-    waits = [asyncio.create_task(event.wait()) for event in (stop, closed)]
-    await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-    for wait in waits:
-        wait.cancel()
-    if not closed.is_set():
-        await client.drain()
 
 
 async def _reply(client: Client, desk: Desk, message: Msg) -> None:

@@ -33,6 +33,7 @@ from services.identity.root_credential import import_root_credential, read_root_
 from services.identity.settings import IdentitySettings
 from services.identity.subscriptions import AllHandlers, subscribe
 from services.identity.user_handlers import UserHandlers
+from shared.bus.closing import close_client
 from shared.service import ServiceContext
 from shared.store.port import ConflictError, StoreUnavailableError
 from shared.telemetry import log
@@ -51,11 +52,11 @@ async def wire(context: ServiceContext) -> None:
 
     closed = asyncio.Event()
     system = await connect(address, user=CONNECTION_CUTTER, seed_file=settings.system_seed_file, closed=closed)
-    context.resources.push_async_callback(system.close)
+    context.resources.push_async_callback(close_client, system)
     cutter = SystemAccountCutter(system)
     context.resources.push_async_callback(cutter.close)
     logins_connection = await connect(address, user=SERVICE, seed_file=settings.bus_seed_file, closed=closed)
-    context.resources.push_async_callback(logins_connection.close)
+    context.resources.push_async_callback(close_client, logins_connection)
 
     denials = DenialTrace(records)
     context.run_in_background("denial-trace", denials.run)

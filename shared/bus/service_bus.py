@@ -21,6 +21,7 @@ from contracts.errors.platform import BUS_UNAVAILABLE
 from shared.bus.answering import RequestReceiver
 from shared.bus.asking import Asker
 from shared.bus.batches import BatchSubscription
+from shared.bus.closing import cancelled, close_client
 from shared.bus.connection import Subscription, make_broker, subscribe_durable
 from shared.bus.consumers import consumer_config, durable_name, ensure_consumer
 from shared.bus.core import CoreSubscription, Receive
@@ -286,16 +287,13 @@ class ServiceBus:
         lost = asyncio.create_task(self._lost.wait(), name="bus-lost")
         await asyncio.wait({leaving, lost}, timeout=self._settings.stop_timeout_s, return_when=asyncio.FIRST_COMPLETED)
         lost.cancel()
-        # More than once: the client goes on to its next wait when the one for the end of a drain is cancelled.
-        while not leaving.done():
-            leaving.cancel()
-            await asyncio.wait({leaving}, timeout=0.2)
+        await cancelled(leaving)
         if self._broker is not None and client is not None:
             # The framework's loops that fetch would otherwise go on with a closed client for ever, without a pause in
             # which anything else of this process could run.
             for subscriber in self._broker.subscribers:
                 subscriber.running = False
-            await client.close()
+            await close_client(client)
 
     async def _leave(self) -> None:
         for receiving in self._receiving:
