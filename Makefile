@@ -63,18 +63,19 @@ helper-image: install ## build the image of the helper VM, with the agent inside
 
 bench: install ## every benchmark, for hours, or one: make bench BENCH=full-copy
 	@missed=""; for name in $(or $(BENCH),$(BENCHMARKS)); do echo "== $$name"; \
-	  $(PYTHON) -m "benchmarks.$${name//-/_}" || missed+=" $$name"; done; \
+	  $(PYTHON) -m "benchmarks.$${name//-/_}" || missed+=" $$name"; done; $(PYTHON) -m benchmarks.rig.report; \
 	  test -z "$$missed" || { echo "failed, or missed a goal:$$missed" >&2; exit 1; }
 
 compose-test: install ## the containers of docker-compose.yml with locally built images: up, one agent, down
 	@scripts/install.sh --with-docker
 	@$(PYTHON) -m pytest tests/compose -m docker -s --timeout=1200
 
-generate: install ## rewrite the generated files: schemas, AsyncAPI document, pages of errors, phases and commands
+generate: install ## rewrite the generated files: schemas, AsyncAPI document, pages of errors, phases, commands and benchmarks
 	@$(PYTHON) -m contracts.generate
 	@$(PYTHON) -m services.task.documents
 	@$(PYTHON) -m services.gateway.documents
 	@$(PYTHON) -m cli.reference
+	@$(PYTHON) -m benchmarks.rig.report
 
 publish-contracts: install ## take the present messages as the published versions to stay compatible with
 	@$(PYTHON) -m contracts.generate --publish

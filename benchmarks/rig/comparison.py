@@ -63,23 +63,24 @@ class Case:
 
 
 def run(module: str, cases: Sequence[Case], arguments: Sequence[str]) -> int:
-    """The main function of a benchmark: measure its cases one after the other."""
+    """The main function of a benchmark: measure its cases one after the other. Returns 1 when a goal was missed."""
     options = _parse(module, arguments)
     if os.geteuid() != 0:
         raise SystemExit("This benchmark needs root: it copies owners and makes a network of its own.")
     if not options.isolated:
         isolation.enter(module, arguments)
     isolation.set_up()
-    said = []
+    said, is_met = [], True
     for case in cases:
         chosen = Measurement(module, case, options)
         with tempfile.TemporaryDirectory(prefix=f"{case.benchmark}-", dir=options.folder.resolve()) as folder:
             comparison = chosen.measure(Path(folder))
         write(comparison, options.output)
         said.append(table(comparison))
+        is_met = is_met and all(verdict.is_met for verdict in comparison.verdicts)
         print(said[-1], flush=True)
     print("\n" + "\n\n".join(said))
-    return 0
+    return 0 if is_met else 1
 
 
 def write(comparison: Comparison, folder: Path) -> None:
