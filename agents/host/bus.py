@@ -37,11 +37,11 @@ async def serve(desk: Desk, settings: HostSettings, stop: asyncio.Event) -> None
     stopping = asyncio.create_task(stop.wait(), name="host-stop")
     connecting = asyncio.create_task(_connect(settings, closed), name="host-connect")
     await asyncio.wait([connecting, stopping], return_when=asyncio.FIRST_COMPLETED)
-    if not connecting.done():
+    while not connecting.done():
         # asyncio.wait_for, by which the bus's client waits, swallows a cancellation now and then (until Python 3.12).
-        while not connecting.done():
-            connecting.cancel()
-            await asyncio.wait([connecting], timeout=_CANCEL_AGAIN_S)
+        connecting.cancel()
+        await asyncio.wait([connecting], timeout=_CANCEL_AGAIN_S)
+    if connecting.cancelled():
         return
     client = connecting.result()
     running: set[asyncio.Task[None]] = set()

@@ -212,11 +212,11 @@ class Catalogue(FrameLedger):
         """All names of an inode, oldest row first; those kept aside too."""
         return list(self._rows("WHERE volume = ? AND inode = ? ORDER BY id", volume, inode))
 
-    def names_of(self, volume: int, inode: int) -> int:
-        """How many names of an inode the target has."""
+    def names_of(self, volume: int, inode: int, kind: EntryKind) -> int:
+        """How many names of an inode the target has; of another kind is what had its number before."""
         with self._lock:
-            query = "SELECT count(*) FROM entry WHERE volume = ? AND inode = ? AND parent >= 0"
-            return int(self._database.execute(query, (volume, inode)).fetchone()[0])
+            query = "SELECT count(*) FROM entry WHERE volume = ? AND inode = ? AND kind = ? AND parent >= 0"
+            return int(self._database.execute(query, (volume, inode, int(kind))).fetchone()[0])
 
     def pending(self, volume: int, *, directories: bool, below: int = 1 << 62) -> list[Row]:
         """Some of the rows that still have something to be sent at the end of a round: those with the greatest

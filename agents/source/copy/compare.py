@@ -116,7 +116,7 @@ class CatalogueComparison(ABC):
         """Rows of a directory are about to be sent; contents: of how many the target reads them, of that size."""
 
     def _expected(self, row: Row, *, is_read: bool) -> Entry:
-        names = self._catalogue.names_of(row.volume, row.inode) if row.link_group else 1
+        names = self._catalogue.names_of(row.volume, row.inode, row.kind) if row.link_group else 1
         content = (row.content or b"").ljust(16, b"\0")
         group = row.link_group % (1 << 64)
         block_bytes = row.block_bytes if is_read or row.kind is not EntryKind.REGULAR else UNREAD

@@ -51,6 +51,21 @@ def test_what_was_never_sent_cannot_be_lost_and_the_rest_is(catalogue: Catalogue
     assert [catalogue.get(row.row).sequence for row in rows] == [5, UNHELD, UNHELD]
 
 
+def test_names_of_an_inode_are_those_of_its_kind_that_are_in_place(catalogue: Catalogue) -> None:
+    first = add(catalogue, 0, b"first")
+    folder = add(catalogue, 0, b"folder", EntryKind.DIRECTORY)
+    for number, (parent, kind) in enumerate(
+        (
+            (folder.row, EntryKind.REGULAR),
+            (STAGED_PARENT, EntryKind.REGULAR),
+            (0, EntryKind.DIRECTORY),
+        )
+    ):
+        row = Row(catalogue.new_row(), parent, 0, b"name-%d" % number, kind, first.inode, sequence=1)
+        catalogue.put([row])
+    assert catalogue.names_of(0, first.inode, EntryKind.REGULAR) == 2
+
+
 DIGEST = b"of its listing"
 
 
