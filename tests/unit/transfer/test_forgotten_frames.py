@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sqlite3
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -133,11 +134,13 @@ def killed_at_the_first_send(
 ) -> None:
     """What a source does, and a new source that knows only what was committed when the first frame was sent."""
     state, killed = pair.folder / "source-state", pair.folder / "killed"
-    send = Output.send
+    send, turn = Output.send, threading.Lock()
 
     def copy_and_send(self: Output, *values: object, **options: object) -> None:
-        if not killed.exists():
-            shutil.copytree(state, killed)
+        # Several threads send; none may do so before the copy is whole.
+        with turn:
+            if not killed.exists():
+                shutil.copytree(state, killed)
         send(self, *values, **options)
 
     monkeypatch.setattr(Output, "send", copy_and_send)
