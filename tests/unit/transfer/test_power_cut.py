@@ -7,6 +7,7 @@ import os
 import signal
 import struct
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from transfer_kit import differences, snapshot
 
 pytestmark = pytest.mark.root
 RATE_MIB_S = 40
+HELD_S = 60
 # Of EXT4_IOC_SHUTDOWN and XFS_IOC_GOINGDOWN, which are one: not even the journal is written.
 SHUTDOWN, WITHOUT_JOURNAL = 0x8004587D, 2
 COMMANDS = {"ext4": ("mkfs.ext4", "-q"), "xfs": ("mkfs.xfs", "-q")}
@@ -59,6 +61,12 @@ class Disk:
 
     def unmount(self) -> None:
         subprocess.run(["umount", str(self.point)], check=True)
+        # A mount namespace that another test has just made may hold it a moment longer: what is mounted meanwhile would
+        # be the same file system, cut off as it is.
+        deadline = time.monotonic() + HELD_S
+        while subprocess.run(["losetup", "-j", str(self.image)], check=True, capture_output=True).stdout:
+            assert time.monotonic() < deadline, "something else holds the file system"
+            time.sleep(0.1)
 
 
 @pytest.fixture
