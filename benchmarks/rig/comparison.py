@@ -64,12 +64,7 @@ class Case:
 
 def run(module: str, cases: Sequence[Case], arguments: Sequence[str]) -> int:
     """The main function of a benchmark: measure its cases one after the other. Returns 1 when a goal was missed."""
-    options = _parse(module, arguments)
-    if os.geteuid() != 0:
-        raise SystemExit("This benchmark needs root: it copies owners and makes a network of its own.")
-    if not options.isolated:
-        isolation.enter(module, arguments)
-    isolation.set_up()
+    options = isolated_options(module, arguments)
     said, is_met = [], True
     for case in cases:
         chosen = Measurement(module, case, options)
@@ -81,6 +76,17 @@ def run(module: str, cases: Sequence[Case], arguments: Sequence[str]) -> int:
         print(said[-1], flush=True)
     print("\n" + "\n\n".join(said))
     return 0 if is_met else 1
+
+
+def isolated_options(module: str, arguments: Sequence[str]) -> argparse.Namespace:
+    """What was asked for on the command line; returns in a process that is isolated. Raises SystemExit without root."""
+    options = _parse(module, arguments)
+    if os.geteuid() != 0:
+        raise SystemExit("This benchmark needs root: it copies owners and makes a network of its own.")
+    if not options.isolated:
+        isolation.enter(module, arguments)
+    isolation.set_up()
+    return options
 
 
 def write(comparison: Comparison, folder: Path) -> None:

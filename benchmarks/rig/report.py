@@ -81,7 +81,7 @@ def _source_load(result: dict[str, Any]) -> Said:
     return f"share of its throughput that the source's own work keeps: {share}", f"{result['goal']:g}", result["is_met"]
 
 
-def _floor(result: dict[str, Any]) -> Said:
+def _parts(result: dict[str, Any]) -> Said:
     cold, warm, replace = (cell(Spread(**result[f"{name}_s"]), 1.0) for name in ("look_cold", "look_warm", "replace"))
     looked = f"{result['files']:,} files; looking at all of them: cold {cold} s, warm {warm} s"
     return f"{looked}; replacing the changed ones {replace} s", "none", None
@@ -97,7 +97,7 @@ _OTHERS: Final = {
     "memory.json": _memory,
     "sync-lag.json": _sync_lag,
     "source-load.json": _source_load,
-    "second-round-floor.json": _floor,
+    "second-round-parts.json": _parts,
     "api.json": _api,
 }
 

@@ -1,6 +1,6 @@
-"""What a second round takes at least here: only to look at every entry, and only to replace what has changed.
+"""What parts of a second round take when that is all that is done: to look at every entry, to replace what changed.
 
-``python -m benchmarks.second_round_floor [--files N] [--rounds N] [--folder DIR] [--seed N] [--output DIR]``; root.
+``python -m benchmarks.second_round_parts [--files N] [--rounds N] [--folder DIR] [--seed N] [--output DIR]``; root.
 Tree and changes are those of second_round. It looks with ``find``, which asks for the state of each entry. It replaces
 as every tool does that keeps a file whole: written beside and renamed over the old one, by two threads which know what
 has changed and have its contents in memory, until syncfs has returned; the target's caches are cold as in second_round.
@@ -9,7 +9,6 @@ Neither is a migration: nothing is read, hashed, sent or noted.
 
 from __future__ import annotations
 
-import argparse
 import os
 import subprocess
 import sys
@@ -24,21 +23,22 @@ from typing import Final
 
 from agents.transfer.paths import sync_file_system
 from benchmarks.rig import isolation
-from benchmarks.rig.comparison import RESULTS
+from benchmarks.rig.comparison import isolated_options
 from benchmarks.rig.result import Machine, Spread, cell, spread_of
 from benchmarks.rig.trees import KINDS
 from benchmarks.second_round import change_files
 from contracts.base import Model
 
-_MODULE: Final = "benchmarks.second_round_floor"
+_MODULE: Final = "benchmarks.second_round_parts"
+_FILES: Final = 120_000
 _THREADS: Final = 2
 _LATER_THAN_ALL: Final = "@4000000000"
 
 
-class Floor(Model):
+class Parts(Model):
     """Seconds. changed: files in each round."""
 
-    benchmark: str = "second-round-floor"
+    benchmark: str = "second-round-parts"
     command: str
     began_at: str
     method: str
@@ -59,30 +59,21 @@ class _Changed:
 
 def main(arguments: list[str]) -> int:
     """Measure, write the result, print it."""
-    parser = argparse.ArgumentParser(prog=f"python -m {_MODULE}", description=__doc__)
-    parser.add_argument("--files", type=int, default=120_000)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seed", type=int, default=20_260_101)
-    parser.add_argument("--folder", type=Path, default=Path("/var/tmp"))  # noqa: S108 - only a temporary folder with a random name is made in it
-    parser.add_argument("--output", type=Path, default=RESULTS)
-    parser.add_argument(isolation.ISOLATED, action="store_true", help=argparse.SUPPRESS)
-    options = parser.parse_args(arguments)
-    if not options.isolated:
-        isolation.enter(_MODULE, arguments)
-    isolation.set_up()
-    with tempfile.TemporaryDirectory(prefix="second-round-floor-", dir=options.folder.resolve()) as folder:
-        floor = _measure(Path(folder), files=options.files, rounds=options.rounds, seed=options.seed)
+    options = isolated_options(_MODULE, arguments)
+    files = options.files or _FILES
+    with tempfile.TemporaryDirectory(prefix="second-round-parts-", dir=options.folder.resolve()) as folder:
+        parts = _measure(Path(folder), files=files, rounds=options.rounds, seed=options.seed)
     options.output.mkdir(parents=True, exist_ok=True)
-    file = options.output / f"{floor.benchmark}.json"
-    file.write_text(floor.model_dump_json(indent=2) + "\n", encoding="utf-8")
-    looked = f"look cold {cell(floor.look_cold_s, 1.0)} s, warm {cell(floor.look_warm_s, 1.0)} s"
-    print(f"{floor.benchmark}: {floor.files:,} files; {looked}; replace {cell(floor.replace_s, 1.0)} s")
+    file = options.output / f"{parts.benchmark}.json"
+    file.write_text(parts.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    looked = f"look cold {cell(parts.look_cold_s, 1.0)} s, warm {cell(parts.look_warm_s, 1.0)} s"
+    print(f"{parts.benchmark}: {parts.files:,} files; {looked}; replace {cell(parts.replace_s, 1.0)} s")
     return 0
 
 
-def _measure(folder: Path, *, files: int, rounds: int, seed: int) -> Floor:
+def _measure(folder: Path, *, files: int, rounds: int, seed: int) -> Parts:
     began_at, kind, source = datetime.now(UTC), KINDS["system"], folder / "source"
-    print(f"second-round-floor: making {files:,} files, seed {seed}", flush=True)
+    print(f"second-round-parts: making {files:,} files, seed {seed}", flush=True)
     kind.make(source, files=files, seed=seed)
     counts: list[int] = []
     cold: list[float] = []
@@ -101,7 +92,7 @@ def _measure(folder: Path, *, files: int, rounds: int, seed: int) -> Floor:
             warm.append(_timed(lambda: _look(source)))
             replaced.append(_timed(lambda: _replace(target, changed)))  # noqa: B023 - called at once
             counts.append(len(changed))
-    return Floor(
+    return Parts(
         command=f"python -m {_MODULE} --files {files} --rounds {rounds} --seed {seed}",
         began_at=began_at.isoformat(timespec="seconds"),
         method=" ".join((__doc__ or "").split("\n\n")[-1].split("root.\n")[-1].split()),
