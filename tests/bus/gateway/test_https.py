@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -11,6 +12,7 @@ from huaweicloudsdkcore.exceptions.exceptions import ClientRequestException
 from huaweicloudsdkcore.http.http_config import HttpConfig
 from huaweicloudsdksms.v3 import ListApiVersionRequest, ShowApiVersionRequest, SmsClient
 
+from services.gateway.adapters.protocol import GuardedProtocol
 from tests.bus.gateway.conftest import KEYS, GatewayBench
 
 
@@ -92,3 +94,21 @@ async def test_query_parameters_that_the_operation_does_not_have(gateway: Gatewa
         answer = await client.get("/v3?colour=red")
     assert (answer.status_code, answer.json()["error_code"]) == (400, "SMS.API.INVALID_REQUEST")
     assert "colour" in answer.json()["cause"]
+
+
+async def test_an_answer_does_not_wait_for_acknowledgements(
+    gateway: GatewayBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Head and body are sent one after the other: Nagle's algorithm would hold the body back."""
+    without_delay: list[int] = []
+    connection_made = GuardedProtocol.connection_made
+
+    def look(protocol: GuardedProtocol, transport: asyncio.Transport) -> None:
+        accepted = transport.get_extra_info("socket")
+        without_delay.append(accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+        connection_made(protocol, transport)
+
+    monkeypatch.setattr(GuardedProtocol, "connection_made", look)
+    async with gateway.client() as client:
+        assert (await client.get("/")).status_code == 200
+    assert without_delay == [1]
