@@ -212,7 +212,7 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog=f"python -m {_MODULE}", description=__doc__)
     parser.add_argument("--pairs", type=int, default=21)
     parser.add_argument("--seconds", type=float, default=1.0, help="of each measurement")
-    parser.add_argument("--files", type=int, default=170_000, help="in the tree that is copied")
+    parser.add_argument("--files", type=int, default=260_000, help="in the tree that is copied")
     parser.add_argument("--seed", type=int, default=20_260_101)
     parser.add_argument("--folder", type=Path, default=Path("/var/tmp"), help="on a real disk")  # noqa: S108 - only a temporary folder with a random name is made in it
     parser.add_argument("--output", type=Path, default=_RESULT)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
 import mmap
 import os
+import struct
 import threading
 import time
 from pathlib import Path
@@ -137,6 +139,38 @@ def test_a_group_that_is_others_too_is_not_limited_and_the_agent_takes_the_last_
     assert limited_place == (os.SCHED_IDLE, 19)
     assert of_priorities == [(os.SCHED_IDLE, 19), (os.SCHED_BATCH, 19), (os.SCHED_OTHER, 5)]
     assert (tmp_path / "groups/user.slice/session-1.scope/cpu.max").read_text() == ""
+
+
+@pytest.mark.skipif(
+    tuple(int(part) for part in os.uname().release.split(".")[:2]) < (6, 12), reason="no slices of a thread's own"
+)
+def test_what_wakes_up_does_not_wait_long_for_the_agent(tmp_path: Path) -> None:
+    machine = likeness(tmp_path, "/user.slice/session-1.scope")
+    slices = [_slice_ns()]
+
+    def inner() -> None:
+        slices.append(_slice_ns())
+
+    def work() -> None:
+        with place_of_task(1, AgentLimits(), machine):
+            reader = threading.Thread(target=inner)
+            reader.start()
+            reader.join()
+        slices.append(_slice_ns())
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    usual, of_a_reader, afterwards = slices
+    assert of_a_reader == 100_000 < usual == afterwards
+
+
+def _slice_ns() -> int:
+    """Of this thread, by sched_getattr."""
+    number = {"x86_64": 315, "aarch64": 275}[os.uname().machine]
+    attributes = ctypes.create_string_buffer(48)
+    assert ctypes.CDLL(None).syscall(number, threading.get_native_id(), attributes, len(attributes), 0) == 0
+    return struct.unpack_from("=Q", attributes, 24)[0]
 
 
 def test_the_settings_of_a_task_are_the_limits_of_its_agent() -> None:
