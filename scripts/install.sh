@@ -9,7 +9,7 @@ packages=(
     qemu-system-x86 qemu-utils debootstrap rsync openssh-server openssh-client
     xfsprogs btrfs-progs e2fsprogs dosfstools mtools fdisk gdisk squashfs-tools grub-pc-bin grub2-common ovmf
     python3.11 python3.11-venv libpython3.11 patchelf binutils gcc libc6-dev
-    ntfs-3g libhivex-bin lvm2 attr acl iproute2 kmod cpio zstd libcurl4 make ca-certificates
+    ntfs-3g libhivex-bin lvm2 partclone attr acl iproute2 kmod cpio zstd libcurl4 make ca-certificates
 )
 if [[ "${1:-}" == --with-docker ]]; then
     packages+=(docker.io docker-compose)

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Final
 
 from benchmarks.rig import isolation
-from benchmarks.rig.contenders import BareTcp, Contender, Copy, OwnCopy, Place, RsyncOverSsh, TarOverSsh
+from benchmarks.rig.contenders import BareTcp, BlocksOverSsh, Contender, Copy, OwnCopy, Place, RsyncOverSsh, TarOverSsh
 from benchmarks.rig.links import LINKS, Link
 from benchmarks.rig.plot import plot
 from benchmarks.rig.result import Comparison, Goal, Machine, Round, Run, TreeFacts, summarise, table
@@ -34,6 +34,14 @@ CONTENDERS: Final[Mapping[str, Contender]] = {
         RsyncOverSsh("rsync-delta", _DELTA),
         TarOverSsh(),
         BareTcp(),
+        BlocksOverSsh(
+            "partclone",
+            "partclone.ext4 -c -F -q -L /dev/null -s DISK -o - 2>/dev/null",
+            "partclone.restore -q -L /dev/null --restore_raw_file -s - -o IMAGE 2>/dev/null",
+        ),
+        BlocksOverSsh(
+            "dd", "dd if=DISK bs=1M status=none", "dd of=IMAGE bs=1M iflag=fullblock conv=sparse status=none"
+        ),
     )
 } | {"ours-by-changes": OwnCopy(by_changes=True)}
 _READ_BYTES: Final = 1 << 20
@@ -50,7 +58,8 @@ _CHANGED: Final = "Each contender has a whole copy on an ext4 of its own; before
 @dataclass(frozen=True, kw_only=True)
 class Case:
     """One comparison. change: what happens to the source before each round, given the number of the round as seed; the
-    contenders then bring an earlier copy up to date. None: they copy into an empty target in each round."""
+    contenders then bring an earlier copy up to date. None: they copy into an empty target in each round. is_disk: the
+    source is an ext4 of its own, half full; nothing was ever written to the rest."""
 
     benchmark: str
     kind: str
@@ -60,6 +69,7 @@ class Case:
     goals: Sequence[Goal] = ()
     cache: str = "cold"
     change: Callable[[Path, int], None] | None = None
+    is_disk: bool = False
 
 
 def run(module: str, cases: Sequence[Case], arguments: Sequence[str]) -> int:
@@ -109,22 +119,25 @@ class Measurement:
         self._kind = KINDS[case.kind]
         self._contenders = [CONTENDERS[name] for name in case.contenders]
         self._checked: set[str] = set()
+        self._source = Path()
         self._command = f"python -m {module} --files {self._files} --rounds {self._rounds} --seed {self._seed}"
 
     def measure(self, folder: Path) -> Comparison:
         """Everything, in that folder."""
         began_at = datetime.now(UTC)
-        case, source = self._case, folder / "source"
+        case, made = self._case, folder / "source"
         copies = 1 if case.change is None else len(self._contenders)
         needed = self._kind.room_bytes(self._files) * (copies + 1)
         free = shutil.disk_usage(folder).free
         if free < needed:
             raise SystemExit(f"{folder} has {free:,} bytes free; about {needed:,} are needed. Name a --folder.")
         print(f"{case.benchmark}, {self._link.name}: making {self._files:,} files, seed {self._seed}", flush=True)
-        tree = self._kind.make(source, files=self._files, seed=self._seed)
-        self._link.set_up()
-        rounds = self._copy_anew(folder) if case.change is None else self._update(folder, case.change)
-        self._link.tear_down()
+        tree = self._kind.make(made, files=self._files, seed=self._seed)
+        with ExitStack() as stack:
+            self._source = self._half_full(stack, folder, made) if case.is_disk else made
+            self._link.set_up()
+            rounds = self._copy_anew(folder) if case.change is None else self._update(folder, case.change)
+            self._link.tear_down()
         return Comparison(
             benchmark=case.benchmark,
             command=self._command,
@@ -138,13 +151,24 @@ class Measurement:
             **summarise(rounds, case.goals),
         )
 
+    def _half_full(self, stack: ExitStack, folder: Path, tree: Path) -> Path:
+        """A disk of its own for the tree, with as much room again."""
+        own = folder / "source-disk"
+        own.mkdir()
+        said = subprocess.run(["du", "-s", "-B1", tree], check=True, stdout=subprocess.PIPE, text=True).stdout
+        disk = stack.enter_context(
+            isolation.new_disk(own, int(said.split()[0]) * 2, inodes=self._files * 5 // 4 + 10_000)
+        )
+        subprocess.run(["cp", "-a", f"{tree}/.", disk], check=True)
+        return disk
+
     def _copy_anew(self, folder: Path) -> list[Round]:
         def once(contender: Contender) -> Run:
             with ExitStack() as stack:
                 place = self._place(stack, contender, folder)
                 with contender.ready(place) as copy:
                     found = self._timed(copy, place)
-                self._check(place, contender)
+                    self._check(place, contender)
             return found
 
         return self._in_turn(once)
@@ -167,7 +191,7 @@ class Measurement:
                 self._check(place, contender)
                 return found
 
-            return self._in_turn(once, lambda number: change(folder / "source", self._seed + number))
+            return self._in_turn(once, lambda number: change(self._source, self._seed + number))
 
     def _in_turn(self, once: Callable[[Contender], Run], before: Callable[[int], None] = lambda _: None) -> list[Round]:
         rounds = []
@@ -191,7 +215,7 @@ class Measurement:
         target = stack.enter_context(isolation.new_disk(own, size, inodes=self._files * 5 // 4 + 10_000))
         work = own / "work"
         work.mkdir()
-        return Place(source=folder / "source", target=target, folder=work, link=self._link)
+        return Place(source=self._source, target=target, folder=work, link=self._link)
 
     def _check(self, place: Place, contender: Contender) -> None:
         if contender.name not in self._checked:

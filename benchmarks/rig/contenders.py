@@ -128,6 +128,37 @@ class BareTcp:
             yield copy
 
 
+@dataclass(frozen=True)
+class BlocksOverSsh:
+    """The disk of a file system instead of its files: a program that reads it, zstd, ssh, and one that writes an image.
+
+    reads, writes: commands; DISK and IMAGE stand for paths. The image is mounted over the target when it is on disk.
+    """
+
+    name: str
+    reads: str
+    writes: str
+    is_faithful: bool = field(default=True, init=False)
+
+    @contextmanager
+    def ready(self, place: Place) -> Iterator[Copy]:
+        """See Contender. The source must be a file system by itself, on which nothing is written meanwhile."""
+        find = ["findmnt", "-n", "-o", "SOURCE", "-T", str(place.source)]
+        disk = subprocess.run(find, check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
+        image = place.folder / "image"
+        with _ssh(place) as ssh, ExitStack() as stack:
+            remote = f"zstd -q -d -c | {self.writes.replace('IMAGE', str(image))} && sync {image}"
+            pipe = f"{self.reads.replace('DISK', disk)} | zstd -q -c | "
+            command = f"set -o pipefail; {pipe}{shlex.join([*ssh, f'root@{place.link.address}', remote])}"
+
+            def copy() -> None:
+                _run(["bash", "-c", command])
+                _run(["mount", "-o", "loop", str(image), str(place.target)])
+                stack.callback(_run, ["umount", str(place.target)])
+
+            yield copy
+
+
 def _run(command: list[str]) -> None:
     subprocess.run(command, check=True)
 
