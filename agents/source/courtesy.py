@@ -35,7 +35,7 @@ class _Place:
 
 
 _BEHIND: Final = 19
-# The shortest that Linux 6.12 and later take. Since 6.6 whoever is at work stays for its slice, of about 3 ms, when
+# The shortest that Linux 6.12 and later take. Since 6.6 whoever is at work stays for its slice, 0.7 to 3 ms, when
 # another one wakes up, even from the last place: as long the server's own work waited after each wait for its disk.
 _SLICE_NS: Final = 100_000
 _ATTRIBUTES: Final = struct.Struct("=IIQiIQQQ")  # struct sched_attr, its first version
