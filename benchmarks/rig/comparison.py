@@ -36,8 +36,8 @@ CONTENDERS: Final[Mapping[str, Contender]] = {
         BareTcp(),
         BlocksOverSsh(
             "partclone",
-            "partclone.ext4 -c -F -q -L /dev/null -s DISK -o - 2>/dev/null",
-            "partclone.restore -q -L /dev/null --restore_raw_file -s - -o IMAGE 2>/dev/null",
+            "partclone.ext4 -c -F -q -L /dev/null -s DISK -o -",
+            "partclone.restore -q -L /dev/null --restore_raw_file -s - -o IMAGE",
         ),
         BlocksOverSsh(
             "dd", "dd if=DISK bs=1M status=none", "dd of=IMAGE bs=1M iflag=fullblock conv=sparse status=none"
@@ -126,7 +126,7 @@ class Measurement:
         """Everything, in that folder."""
         began_at = datetime.now(UTC)
         case, made = self._case, folder / "source"
-        copies = 1 if case.change is None else len(self._contenders)
+        copies = (1 if case.change is None else len(self._contenders)) + case.is_disk
         needed = self._kind.room_bytes(self._files) * (copies + 1)
         free = shutil.disk_usage(folder).free
         if free < needed:

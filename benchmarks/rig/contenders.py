@@ -152,7 +152,10 @@ class BlocksOverSsh:
             command = f"set -o pipefail; {pipe}{shlex.join([*ssh, f'root@{place.link.address}', remote])}"
 
             def copy() -> None:
-                _run(["bash", "-c", command])
+                # partclone tells its progress there, whatever it is asked for.
+                done = subprocess.run(["bash", "-c", command], stderr=subprocess.PIPE, text=True)
+                if done.returncode:
+                    raise RuntimeError(f"{self.name} failed: {done.stderr[-2000:]}")
                 _run(["mount", "-o", "loop", str(image), str(place.target)])
                 stack.callback(_run, ["umount", str(place.target)])
 

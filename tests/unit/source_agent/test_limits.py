@@ -141,6 +141,7 @@ def test_a_group_that_is_others_too_is_not_limited_and_the_agent_takes_the_last_
     assert (tmp_path / "groups/user.slice/session-1.scope/cpu.max").read_text() == ""
 
 
+@pytest.mark.root
 @pytest.mark.skipif(
     tuple(int(part) for part in os.uname().release.split(".")[:2]) < (6, 12), reason="no slices of a thread's own"
 )
